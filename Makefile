@@ -1,0 +1,44 @@
+# Everything a newcomer types: `make demo` shows what samekind does, `make test` proves that it does it.
+
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+DATA   ?=
+OUT    ?= demo
+
+.PHONY: demo test lint check clean
+
+demo: $(VENV)/.installed
+	$(BIN)/samekind demo --out $(OUT) $(if $(DATA),--data $(DATA))
+
+test: $(VENV)/.dev lint check
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist
+
+# Python comes with Debian; where its venv module does not, and we may, apt brings it.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y -qq python3 python3-venv; \
+	  else echo "samekind needs Python >= 3.11 with venv: install it, or name it with PYTHON=..." >&2; exit 1; fi; }
+	@p=$$(command -v $(PYTHON) || command -v python3); \
+	  "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "samekind needs Python >= 3.11, found $$("$$p" --version)" >&2; exit 1; }; \
+	  "$$p" -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Dual encoders (picture and text into one space) behind one interface."""

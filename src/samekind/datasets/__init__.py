@@ -1,0 +1,1 @@
+"""Labelled sets of pictures, each a short declaration."""

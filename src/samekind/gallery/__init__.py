@@ -1,0 +1,1 @@
+"""A persistent collection of encoded pictures: indexing and search."""

@@ -1,0 +1,1 @@
+"""How the embedded default model was made, and how users make their own."""

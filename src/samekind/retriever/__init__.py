@@ -1,0 +1,1 @@
+"""The artefact that encodes pictures and texts: one folder with everything it needs."""
