@@ -1,0 +1,117 @@
+"""The pre-norm transformer that CLIP's and SigLIP's towers share, with the parameter names of their checkpoints."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from samekind.clip.config import Activation
+
+
+class LayerSizes(Protocol):
+    """What a stack of layers needs to know; both towers' configurations have it."""
+
+    @property
+    def hidden_size(self) -> int: ...
+    @property
+    def intermediate_size(self) -> int: ...
+    @property
+    def num_hidden_layers(self) -> int: ...
+    @property
+    def num_attention_heads(self) -> int: ...
+    @property
+    def hidden_act(self) -> Activation: ...
+    @property
+    def layer_norm_eps(self) -> float: ...
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """x * sigmoid(1.702 x): the approximation of GELU that OpenAI's CLIP was trained with (Hendrycks, Gimpel 2016)."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "quick_gelu": quick_gelu,
+    "gelu": F.gelu,
+    "gelu_pytorch_tanh": partial(F.gelu, approximate="tanh"),
+}
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention."""
+
+    def __init__(self, config: LayerSizes) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.heads = config.num_attention_heads
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, x: Float[Tensor, "b l w"], *, causal: bool) -> Float[Tensor, "b l w"]:
+        """Mix the positions; with `causal`, each sees itself and those before it."""
+        shape = (*x.shape[:2], self.heads, -1)
+        q, k, v = (project(x).view(shape).transpose(1, 2) for project in (self.q_proj, self.k_proj, self.v_proj))
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        out: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(x.shape))
+        return out
+
+
+class MLP(nn.Module):
+    """Two linear layers with an activation between them, position by position."""
+
+    def __init__(self, config: LayerSizes) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.activation = ACTIVATIONS[config.hidden_act]
+
+    def forward(self, x: Float[Tensor, "*b w"]) -> Float[Tensor, "*b w"]:
+        """Same shape in and out."""
+        out: Tensor = self.fc2(self.activation(self.fc1(x)))
+        return out
+
+
+class Layer(nn.Module):
+    """One residual block: attention, then the MLP, each behind its own layer norm."""
+
+    def __init__(self, config: LayerSizes) -> None:
+        super().__init__()
+        self.layer_norm1 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.self_attn = Attention(config)
+        self.layer_norm2 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.mlp = MLP(config)
+
+    def forward(self, x: Float[Tensor, "b l w"], *, causal: bool) -> Float[Tensor, "b l w"]:
+        """Same shape in and out."""
+        x = x + self.self_attn(self.layer_norm1(x), causal=causal)
+        out: Tensor = x + self.mlp(self.layer_norm2(x))
+        return out
+
+    @torch.no_grad()
+    def reset_parameters(self, depth: int) -> None:
+        """Start for training in a stack of `depth`: the standard deviations of CLIP's release, biases zero."""
+        attention, mlp = self.self_attn, self.mlp
+        width = attention.q_proj.in_features
+        inward, deep = width**-0.5, width**-0.5 * (2 * depth) ** -0.5
+        scales = [(part, inward) for part in (attention.q_proj, attention.k_proj, attention.v_proj)]
+        scales += [(attention.out_proj, deep), (mlp.fc1, (2 * width) ** -0.5), (mlp.fc2, deep)]
+        for linear, std in scales:
+            nn.init.normal_(linear.weight, std=std)
+            nn.init.zeros_(linear.bias)
+
+
+class Layers(nn.Module):
+    """The stack of layers (`encoder.layers.N` in the checkpoints)."""
+
+    def __init__(self, config: LayerSizes) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
+
+    def forward(self, x: Float[Tensor, "b l w"], *, causal: bool = False) -> Float[Tensor, "b l w"]:
+        """Same shape in and out."""
+        for layer in self.layers:
+            x = layer(x, causal=causal)
+        return x
