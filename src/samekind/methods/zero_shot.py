@@ -1,0 +1,49 @@
+"""The backbone as it is: pooled features, L2-normalised, nothing learned."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from samekind.clip.encoder import ImageFeatures
+from samekind.errors import UsageError
+from samekind.methods.base import EncoderFacts, Method, Space
+
+
+class ZeroShot(Method):
+    """Cosine similarity of the backbone's own vectors; it has no tensors and no settings."""
+
+    name: ClassVar[str] = "zero_shot"
+    space: ClassVar[Space] = "cosine"
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self._dim = dim
+
+    @property
+    def dim(self) -> int:
+        """The backbone's own width."""
+        return self._dim
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], facts: EncoderFacts) -> Self:
+        """Build it for a backbone; raises UsageError when the configuration is not empty."""
+        if config:
+            raise UsageError(f"zero_shot has no settings, but its configuration names {', '.join(sorted(config))}.")
+        return cls(facts.dim)
+
+    def config(self) -> dict[str, Any]:
+        """Nothing to remember."""
+        return {}
+
+    def images(
+        self, features: ImageFeatures, pixels: Float[Tensor, "b 3 h w"], domain: str | None = None
+    ) -> Float[Tensor, "b d"]:
+        """The pooled vector at norm one; the domain makes no difference."""
+        return F.normalize(features.pooled, dim=-1)
+
+    def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
+        """The text vector at norm one."""
+        return F.normalize(texts, dim=-1)
