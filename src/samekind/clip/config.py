@@ -91,7 +91,13 @@ class VisionConfig:
         """Read the keys we know from an HF `vision_config`; `overrides` win. Raises SamekindError naming the key."""
         if values.get("num_channels", 3) != 3:
             raise SamekindError(f"config.json: vision_config.num_channels is {values['num_channels']!r}, expected 3.")
-        return cls(**_known(cls, values, "vision_config"), **overrides)
+        flat = {key: _side(value) for key, value in values.items()}
+        return cls(**_known(cls, flat, "vision_config"), **overrides)
+
+
+def _side(value: Any) -> Any:
+    """Sizes may be given as [height, width]; only squares are taken."""
+    return value[0] if isinstance(value, list) and len(value) == 2 and value[0] == value[1] else value
 
 
 def _known(cls: type, values: Mapping[str, Any], where: str) -> dict[str, Any]:

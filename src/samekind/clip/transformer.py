@@ -52,7 +52,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Float[Tensor, "b l w"], *, causal: bool) -> Float[Tensor, "b l w"]:
         """Mix the positions; with `causal`, each sees itself and those before it."""
-        shape = (*x.shape[:2], self.heads, -1)
+        shape = (*x.shape[:2], self.heads, x.shape[-1] // self.heads)
         q, k, v = (project(x).view(shape).transpose(1, 2) for project in (self.q_proj, self.k_proj, self.v_proj))
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
         out: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(x.shape))
