@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 from samekind.errors import SamekindError
 
@@ -49,7 +49,7 @@ class TextConfig:
         _check(self, "text_config")
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], **overrides: Any) -> Self:
+    def from_dict(cls, values: Mapping[str, Any], **overrides: Any) -> "TextConfig":
         """Read the keys we know from an HF `text_config`; `overrides` win. Raises SamekindError naming the key."""
         return cls(**_known(cls, values, "text_config"), **overrides)
 
@@ -87,7 +87,7 @@ class VisionConfig:
             )
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], **overrides: Any) -> Self:
+    def from_dict(cls, values: Mapping[str, Any], **overrides: Any) -> "VisionConfig":
         """Read the keys we know from an HF `vision_config`; `overrides` win. Raises SamekindError naming the key."""
         if values.get("num_channels", 3) != 3:
             raise SamekindError(f"config.json: vision_config.num_channels is {values['num_channels']!r}, expected 3.")

@@ -2,31 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samekind.clip.config import Activation
-
-
-class LayerSizes(Protocol):
-    """What a stack of layers needs to know; both towers' configurations have it."""
-
-    @property
-    def hidden_size(self) -> int: ...
-    @property
-    def intermediate_size(self) -> int: ...
-    @property
-    def num_hidden_layers(self) -> int: ...
-    @property
-    def num_attention_heads(self) -> int: ...
-    @property
-    def hidden_act(self) -> Activation: ...
-    @property
-    def layer_norm_eps(self) -> float: ...
+from samekind.clip.config import Activation, TextConfig, VisionConfig
 
 
 def quick_gelu(x: Tensor) -> Tensor:
@@ -44,7 +26,7 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 class Attention(nn.Module):
     """Multi-head self-attention."""
 
-    def __init__(self, config: LayerSizes) -> None:
+    def __init__(self, config: TextConfig | VisionConfig) -> None:
         super().__init__()
         width = config.hidden_size
         self.heads = config.num_attention_heads
@@ -62,7 +44,7 @@ class Attention(nn.Module):
 class MLP(nn.Module):
     """Two linear layers with an activation between them, position by position."""
 
-    def __init__(self, config: LayerSizes) -> None:
+    def __init__(self, config: TextConfig | VisionConfig) -> None:
         super().__init__()
         self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
         self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
@@ -77,7 +59,7 @@ class MLP(nn.Module):
 class Layer(nn.Module):
     """One residual block: attention, then the MLP, each behind its own layer norm."""
 
-    def __init__(self, config: LayerSizes) -> None:
+    def __init__(self, config: TextConfig | VisionConfig) -> None:
         super().__init__()
         self.layer_norm1 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.self_attn = Attention(config)
@@ -106,7 +88,7 @@ class Layer(nn.Module):
 class Layers(nn.Module):
     """The stack of layers (`encoder.layers.N` in the checkpoints)."""
 
-    def __init__(self, config: LayerSizes) -> None:
+    def __init__(self, config: TextConfig | VisionConfig) -> None:
         super().__init__()
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
 
