@@ -1,0 +1,108 @@
+"""Where a thing stands in its picture: pose, masks and noise that every renderer needs."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Float32
+from PIL import Image, ImageDraw
+
+from samekind.datasets.toyworld.shapes import Part, Points
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Parts in pixels of a square canvas of `side`, back to front; `stands` says that the lowest point is on the ground."""
+
+    parts: list[Part]
+    side: int
+    stands: bool
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of the whole thing, in pixels."""
+        corners = np.concatenate([part.points for part in self.parts])
+        (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+        return left, top, right, bottom
+
+
+def place(parts: list[Part], rng: np.random.Generator, side: int, spin: float, stands: bool) -> Scene:
+    """Turn (at most `spin` degrees), mirror, stretch, tilt and size a thing, and put it where it fits on a canvas of `side` pixels."""
+    angle, flip = np.radians(rng.uniform(-spin, spin)), rng.choice([-1.0, 1.0])
+    stretch = np.exp(rng.uniform(-0.14, 0.14))
+    skew = rng.uniform(-0.1, 0.1)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turn @ np.array([[1, skew], [0, 1]]) @ np.diag([flip * stretch, 1 / stretch])
+    tilt = rng.uniform(-0.13, 0.13, 2)
+
+    def warp(points: Points) -> Points:
+        flat = points @ matrix.T
+        return flat / (1 + flat @ tilt)[:, None]
+
+    corners = np.concatenate([warp(part.points) for part in parts])
+    low, high = corners.min(0), corners.max(0)
+    scale = side * rng.uniform(0.62, 0.86) / (high - low).max()
+    room = side * 0.96 - scale * (high - low)
+    offset = side * 0.02 + room * (0.5 + rng.uniform(-0.5, 0.5, 2) * 0.8) - scale * low
+
+    def move(points: Points) -> Points:
+        return warp(points) * scale + offset
+
+    moved = [replace(p, points=move(p.points), width=p.width * scale, holes=tuple(move(h) for h in p.holes)) for p in parts]
+    return Scene(moved, side, stands)
+
+
+def flat(points: Points) -> list[float]:
+    """The point list as Pillow takes it."""
+    numbers: list[float] = points.ravel().tolist()
+    return numbers
+
+
+def stroke(draw: ImageDraw.ImageDraw, points: Points, width: float, fill: int | tuple[int, int, int]) -> None:
+    """A line with round joints and ends."""
+    draw.line(flat(points), fill, max(1, round(width)), joint="curve")
+    r = width / 2 - 0.5
+    if r >= 1:
+        for x, y in (points[0], points[-1]):
+            draw.ellipse((x - r, y - r, x + r, y + r), fill)
+
+
+def fill(mask: Image.Image, part: Part, tone: int = 255) -> None:
+    """Paint the area of `part` into the one-channel `mask`."""
+    draw = ImageDraw.Draw(mask)
+    if part.role == "line":
+        stroke(draw, part.points, part.width, tone)
+    elif not part.holes:
+        draw.polygon(flat(part.points), tone)
+    else:
+        own = Image.new("L", mask.size)
+        cut = ImageDraw.Draw(own)
+        cut.polygon(flat(part.points), 255)
+        for hole in part.holes:
+            cut.polygon(flat(hole), 0)
+        mask.paste(tone, (0, 0), own)
+
+
+def silhouette(scene: Scene) -> Image.Image:
+    """The mask of the whole thing."""
+    mask = Image.new("L", (scene.side, scene.side))
+    for part in scene.parts:
+        fill(mask, part)
+    return mask
+
+
+def noise(rng: np.random.Generator, side: int, cells: int, across: int | None = None) -> Float32[np.ndarray, "s s"]:
+    """Smooth noise in -1..1 with `cells` bumps from top to bottom (and `across` from left to right)."""
+    grid = rng.uniform(-1, 1, (cells + 1, (across or cells) + 1)).astype(np.float32)
+    return np.asarray(Image.fromarray(grid).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def clouds(rng: np.random.Generator, side: int, cells: int = 3, octaves: int = 4) -> Float32[np.ndarray, "s s"]:
+    """Noise at several scales, each half as strong as the one before; about -1..1."""
+    layers = [noise(rng, side, cells * 2**n) * np.float32(0.5**n) for n in range(octaves)]
+    total: Float32[np.ndarray, "s s"] = np.sum(layers, axis=0, dtype=np.float32)
+    return total / np.float32(1.4)
+
+
+def picture(values: Float[np.ndarray, "h w 3"]) -> Image.Image:
+    """Values of 0..255 as an RGB picture."""
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
