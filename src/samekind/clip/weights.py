@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch.overrides import TorchFunctionMode
 
 from samekind.clip.checkpoint import WEIGHTS, content_hash, read_file, read_object, read_weights, weight_files
 from samekind.clip.encoder import DualEncoder
@@ -32,7 +33,7 @@ def load_encoder(ref: str | Path = "mini", *, revision: str | None = None) -> Du
     place = find(ref, revision)
     config = read_object(place.folder / "config.json")
     family = family_of(config)
-    with torch.device("meta"):  # shapes only: nothing is allocated before the files' headers have been compared
+    with torch.device("meta"), _Uninitialised():  # nothing is allocated before the files' headers were compared
         vision, text = family.vision(config), family.text(config)
         tokenizer = TextTokenizer(
             _tokenizer_files(place.folder, family), context=text.config.max_position_embeddings, siglip=family.siglip
@@ -140,6 +141,18 @@ def _assemble(
         logit_scale=scale,
         logit_bias=bias,
     )
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Modules are built without random start values: on shapes alone these would import torch's compiler, for 1 s."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Leave out whatever fills a tensor."""
+        if func is torch.Tensor.normal_ or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _tokenizer_files(folder: Path, family: Family) -> dict[str, bytes]:
