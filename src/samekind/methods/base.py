@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ Space = Literal["cosine", "poincare"]
 class EncoderFacts:
     """The sizes of a backbone that a method is built for.
 
-    `dim` is the width of pooled vectors and texts, `token_dim` that of image tokens, `size` the picture's side in pixels.
+    `dim` is the width of pooled vectors and texts, `token_dim` that of image tokens, `size` a picture's side in pixels.
     """
 
     dim: int
@@ -25,7 +25,7 @@ class EncoderFacts:
     size: int
 
     @classmethod
-    def of(cls, encoder: DualEncoder) -> Self:
+    def of(cls, encoder: DualEncoder) -> "EncoderFacts":
         """Read the facts off a backbone."""
         return cls(dim=encoder.dim, token_dim=encoder.token_dim, size=encoder.preprocess.size)
 
@@ -34,8 +34,8 @@ class Method(nn.Module, ABC):
     """Turns backbone features into vectors; its `state_dict` is exactly what `weights.safetensors` holds.
 
     A method never holds the backbone. `from_config(config(), facts)` must build an equal module up to its tensors, and
-    `config()` must hold nothing but what JSON can (that is what travels in the card). Vectors have Euclidean norm one in
-    the space `cosine` and lie inside the unit ball's tangent space at the origin in the space `poincare`.
+    `config()` must hold nothing but what JSON can (it travels in the card). In the space `cosine` vectors have
+    Euclidean norm one.
     """
 
     name: ClassVar[str]
@@ -48,7 +48,7 @@ class Method(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def from_config(cls, config: Mapping[str, Any], facts: EncoderFacts) -> Self:
+    def from_config(cls, config: Mapping[str, Any], facts: EncoderFacts) -> "Method":
         """Build the method with fresh tensors; raises UsageError on a configuration it does not know."""
 
     @abstractmethod

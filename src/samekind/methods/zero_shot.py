@@ -1,7 +1,7 @@
 """The backbone as it is: pooled features, L2-normalised, nothing learned."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -28,7 +28,7 @@ class ZeroShot(Method):
         return self._dim
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], facts: EncoderFacts) -> Self:
+    def from_config(cls, config: Mapping[str, Any], facts: EncoderFacts) -> "ZeroShot":
         """Build it for a backbone; raises UsageError when the configuration is not empty."""
         if config:
             raise UsageError(f"zero_shot has no settings, but its configuration names {', '.join(sorted(config))}.")

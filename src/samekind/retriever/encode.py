@@ -1,0 +1,98 @@
+"""From pictures to vectors: decoding in threads, batches through the backbone, in order and in bounded memory."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor
+
+from samekind.clip.encoder import DualEncoder, ImageFeatures
+from samekind.methods.base import Method
+from samekind.retriever.precision import picture_tower
+
+BATCH = 32
+TEXT_BATCH = 64
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def default_workers() -> int:
+    """As many threads as this process may use cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, look_ahead: int
+) -> Iterator[Result]:
+    """`map` over `workers` threads, in order, with at most `look_ahead` results waiting beyond the one asked for.
+
+    An exception of `function` is raised where its result was due, after all earlier results. When the consumer stops
+    (closes the generator, or an exception passes), what has not begun is dropped and all threads have ended. `items`
+    is read in the consumer's thread, no faster than results are taken.
+    """
+    if workers < 1 or look_ahead < 0:
+        raise ValueError(f"ordered_map needs workers >= 1 and look_ahead >= 0, not {workers} and {look_ahead}.")
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="samekind-map") as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > look_ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of `size` items, the last one shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+class Engine:
+    """A backbone and a method on a device, in one number format: arrays in, float32 vectors out.
+
+    Holds no buffers, so that several threads may encode at once. The picture tower runs under autocast in `dtype`; the
+    method and the text tower always in float32.
+    """
+
+    def __init__(self, encoder: DualEncoder, method: Method, device: torch.device, dtype: torch.dtype) -> None:
+        self.encoder = encoder
+        self.method = method
+        self.device = device
+        self.dtype = dtype
+        self._tower = picture_tower(encoder, dtype)
+        # (x / 255 - mean) / std as one product and one sum.
+        mean, std = (torch.tensor(values) for values in (encoder.preprocess.mean, encoder.preprocess.std))
+        self._scale = (1.0 / (255.0 * std)).view(1, 3, 1, 1).to(device)
+        self._shift = (-mean / std).view(1, 3, 1, 1).to(device)
+
+    def normalised(self, pixels: UInt8[np.ndarray, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
+        """The backbone's input: float32, channels last in memory, which convolutions prefer and costs no copy."""
+        on_device = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
+        return on_device.to(torch.float32).mul_(self._scale).add_(self._shift)
+
+    @torch.inference_mode()
+    def images(self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None) -> Float32[np.ndarray, "b d"]:
+        """Vectors of one batch of prepared pictures, in one pass."""
+        x = self.normalised(pixels)
+        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
+            tokens, pooled = self._tower(x)
+        features = ImageFeatures(tokens.float(), pooled.float())
+        return np.asarray(self.method.images(features, x, domain).float().cpu().numpy())
+
+    @torch.inference_mode()
+    def texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "b d"]:
+        """Vectors of one batch of texts."""
+        return np.asarray(self.method.texts(self.encoder.encode_text(texts).float()).float().cpu().numpy())
