@@ -13,6 +13,7 @@ from PIL import Image
 from samekind.clip.weights import load_encoder, save_encoder
 from samekind.errors import SamekindError, UsageError
 from samekind.images.decode import ImageError
+from samekind.retriever.precision import choose_dtype
 from samekind.retriever.store import Retriever, load
 
 
@@ -200,8 +201,8 @@ def test_a_folder_that_is_nothing_of_ours_is_refused_by_name(tmp_path: Path) -> 
 def test_unknown_device_and_precision_are_wrong_usage(tiny_clip: Path) -> None:
     with pytest.raises(UsageError, match="no device 'abacus'"):
         load(tiny_clip, device="abacus")
-    with pytest.raises(UsageError, match="no precision 'float8'"):
-        load(tiny_clip, precision="float8")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"no precision 'float8'.*bfloat16"):
+        choose_dtype("float8", load_encoder(tiny_clip), torch.device("cpu"))
 
 
 def test_files_and_pil_images_give_the_same_vectors_in_order(

@@ -47,7 +47,7 @@ def cpu_has_fast_bfloat16() -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def choose_dtype(precision: Precision, encoder: DualEncoder, device: torch.device) -> torch.dtype:
+def choose_dtype(precision: str, encoder: DualEncoder, device: torch.device) -> torch.dtype:
     """The number format for a backbone's picture tower on a device; raises UsageError for an unknown precision."""
     if precision not in get_args(Precision):
         raise UsageError(f"There is no precision {precision!r}: use one of {', '.join(get_args(Precision))}.")

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from samekind.clip.encoder import DualEncoder
 from samekind.clip.weights import load_encoder
 from samekind.errors import SamekindError
+from samekind.images.colour import to_rgb
 from samekind.images.decode import open_image
 from samekind.images.preprocess import Preprocess
 from samekind.methods import method_class
@@ -149,7 +150,7 @@ class Retriever:
 
     def _open(self, image: str | Path | Image.Image) -> UInt8[np.ndarray, "h w 3"]:
         if isinstance(image, Image.Image):
-            return self.prepare(ImageOps.exif_transpose(image))
+            return self.prepare(to_rgb(ImageOps.exif_transpose(image)))
         return self.prepare(open_image(str(image), target=self.preprocess.target).image)
 
 
