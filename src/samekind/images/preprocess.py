@@ -10,6 +10,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from samekind.errors import UsageError
+from samekind.images import orient
+from samekind.images.colour import to_rgb
+from samekind.images.errors import CorruptError
+from samekind.images.orient import Box
 
 Resize = Literal["shortest", "squash", "pad"]
 Interpolation = Literal["bicubic", "bilinear", "lanczos"]
@@ -20,6 +24,7 @@ _FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 _WHITE = (255, 255, 255)
+_MAX_ASPECT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +56,30 @@ class Preprocess:
         return self.edge or self.size
 
     def pixels(self, image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
-        """Resize (antialiased) and cut; h = w = `size`, RGB, C-contiguous and the caller's own."""
-        image = image.convert("RGB")
-        resample = _FILTERS[self.interpolation]
-        if self.resize == "pad":
-            return np.array(self._padded(image, resample))
-        width, height = image.size
-        scaled = self._scaled(width, height)
-        left, top = (scaled[0] - self.size) // 2, (scaled[1] - self.size) // 2
-        full = image.resize(scaled, resample)
-        return np.array(full.crop((left, top, left + self.size, top + self.size)))
+        """Resize (antialiased) and cut; h = w = `size`, RGB, C-contiguous and the caller's own.
 
-    def _scaled(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height before the cut; the longer side is rounded down as CLIP's processor does."""
+        Equal to what transformers' processors make of the same picture before they normalise it. Beyond an aspect
+        ratio of 16 only the part that will be cut out is resized, equal up to rounding, so that 1 x 5,000 pixels do
+        not become 224 x 1,120,000. A picture of any mode and orientation will do, as `decode` would show it.
+        Raises CorruptError when it has no pixels.
+        """
+        picture, box = _upright(image)
+        resample = _FILTERS[self.interpolation]
+        width, height = box[2] - box[0], box[3] - box[1]
+        if self.resize == "pad":
+            return np.array(self._padded(picture, resample, box))
+        size, scaled = self.size, self._scaled(width, height)
+        left, top = (scaled[0] - size) // 2, (scaled[1] - size) // 2
+        if max(scaled) <= _MAX_ASPECT * min(scaled):
+            whole = picture.resize(scaled, resample, box)
+            return np.array(whole.crop((left, top, left + size, top + size)))
+        x, y = width / scaled[0], height / scaled[1]
+        begin = box[0] + left * x, box[1] + top * y
+        end = min(begin[0] + size * x, box[2]), min(begin[1] + size * y, box[3])
+        return np.array(picture.resize((size, size), resample, (*begin, *end)))
+
+    def _scaled(self, width: float, height: float) -> tuple[int, int]:
+        """Width and height before the cut; the longer side is rounded down, as transformers does."""
         edge = self.target
         if self.resize == "squash":
             return edge, edge
@@ -71,12 +87,13 @@ class Preprocess:
             return edge, int(edge * height / width)
         return int(edge * width / height), edge
 
-    def _padded(self, image: Image.Image, resample: Image.Resampling) -> Image.Image:
+    def _padded(self, picture: Image.Image, resample: Image.Resampling, box: Box) -> Image.Image:
         """The whole picture, centred on white."""
-        scale = self.size / max(image.size)
-        inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        width, height = box[2] - box[0], box[3] - box[1]
+        scale = self.size / max(width, height)
+        inner = max(1, round(width * scale)), max(1, round(height * scale))
         canvas = Image.new("RGB", (self.size, self.size), _WHITE)
-        canvas.paste(image.resize(inner, resample), ((self.size - inner[0]) // 2, (self.size - inner[1]) // 2))
+        canvas.paste(picture.resize(inner, resample, box), ((self.size - inner[0]) // 2, (self.size - inner[1]) // 2))
         return canvas
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,6 +120,18 @@ class Preprocess:
         from samekind.images.hf import read_config
 
         return cls(**read_config(config))
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, Box]:
+    """Upright RGB and the part of it that is the picture; the caller's image stays as it is."""
+    if min(image.size) < 1:
+        raise CorruptError(f"a picture of {image.width} x {image.height} pixels shows nothing")
+    image.load()
+    turn = orient.orientation(image)
+    picture = to_rgb(image)
+    if turn != 1:
+        picture = orient.turned(picture, turn, None)
+    return picture, orient.extent(picture)
 
 
 def _check(preprocess: Preprocess) -> None:
