@@ -1,0 +1,41 @@
+"""One indexer at a time: a lock that the kernel drops with the process, however that ends."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from samekind.errors import SamekindError
+
+LOCK_NAME = "lock"
+
+
+@contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """Hold the gallery for writing; raises SamekindError naming the process that holds it.
+
+    Readers take no lock. The file stays behind, empty of meaning: only the kernel's lock on it counts.
+    """
+    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SamekindError(
+                f"The gallery {folder} is being indexed by {_holder(descriptor)}. Wait until that has ended, or stop "
+                "it (nothing that it reported as done is lost), then run the same command again."
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid()}).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        return f"process {int(json.loads(os.pread(descriptor, 1000, 0))['pid'])}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"

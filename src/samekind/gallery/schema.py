@@ -1,0 +1,199 @@
+"""What is on disk: the columns of the table, and gallery.json, which says whose vectors they are."""
+
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
+from jaxtyping import Float32, UInt8
+from PIL import Image
+
+import samekind
+from samekind.errors import SamekindError
+from samekind.images.preprocess import Preprocess
+
+SCHEMA = 1
+META_NAME = "gallery.json"
+TABLE_NAME = "pictures"
+SPACES = ("cosine",)
+
+# What `--where` may speak of; they describe the row's own place, the first of its places by uri.
+WHERE_COLUMNS = ("id", "uri", "domain", "size", "width", "height", "mtime_ns")
+
+PLACE = pa.struct([("uri", pa.string()), ("domain", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64())])
+
+
+@runtime_checkable
+class RetrieverLike(Protocol):
+    """The part of a retriever that a gallery needs; `samekind.retriever.Retriever` has it."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def sha256(self) -> str:
+        """Changes when a vector would change."""
+
+    @property
+    def ref(self) -> str | None:
+        """What `samekind.retriever.load` finds it by."""
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+
+    @property
+    def space(self) -> str:
+        """Which distance compares the vectors."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How pictures are prepared."""
+
+    def prepare(self, image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
+        """An upright RGB picture made ready for `encode_pixels`; thread-safe."""
+
+    def encode_pixels(
+        self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None
+    ) -> Float32[np.ndarray, "b d"]:
+        """Vectors of prepared pictures of one domain (None: unknown)."""
+
+    def encode_images(self, images: Sequence[str | Path | Image.Image]) -> Float32[np.ndarray, "b d"]:
+        """Vectors of picture files and PIL images."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "b d"]:
+        """Vectors of texts."""
+
+
+def table_schema(dim: int) -> pa.Schema:
+    """One row per content. The row's place is the first of its places by uri, `copies` are the others, sorted.
+
+    `seq` counts insertions and defines the gallery's order; `id` is the beginning of `content_hash` (SHA-256 of the
+    file); `mtime_ns` is null for what has no time of change (URLs); `width` and `height` are upright pixels.
+    """
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("seq", pa.int64(), nullable=False),
+            pa.field("uri", pa.string(), nullable=False),
+            pa.field("domain", pa.string()),
+            pa.field("content_hash", pa.string(), nullable=False),
+            pa.field("size", pa.int64(), nullable=False),
+            pa.field("mtime_ns", pa.int64()),
+            pa.field("width", pa.int32(), nullable=False),
+            pa.field("height", pa.int32(), nullable=False),
+            pa.field("copies", pa.list_(PLACE), nullable=False),
+            pa.field("vector", pa.list_(pa.float32(), dim), nullable=False),
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """The content of gallery.json: whose vectors these are. `uuid` tells a gallery from another at the same place."""
+
+    name: str
+    sha256: str
+    dim: int
+    space: str
+    ref: str | None
+    uuid: str
+    created: str
+    samekind: str = samekind.__version__
+
+    @classmethod
+    def of(cls, retriever: RetrieverLike) -> Self:
+        """The facts of a new gallery for this retriever."""
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        facts = (retriever.name, retriever.sha256, retriever.dim, retriever.space, retriever.ref)
+        return cls(*facts, uuid=uuid.uuid4().hex, created=created)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What gallery.json holds, the schema's version first."""
+        values = asdict(self)
+        own = {key: values.pop(key) for key in ("uuid", "created", "samekind")}
+        return {"schema": SCHEMA, **own, "retriever": values}
+
+
+def write_meta(folder: Path, meta: Meta) -> None:
+    """Write gallery.json, whole or not at all."""
+    write_atomically(folder / META_NAME, json.dumps(meta.to_dict(), indent=2).encode() + b"\n")
+
+
+def read_meta(folder: Path) -> Meta:
+    """Read gallery.json; raises SamekindError when there is none, or it is damaged or newer than this samekind."""
+    path = folder / META_NAME
+    try:
+        values = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SamekindError(_no_gallery(folder)) from error
+    except OSError as error:
+        raise SamekindError(f"{path} cannot be read: {error.strerror}. Make it readable, then try again.") from error
+    except ValueError as error:
+        raise damaged(folder, f"{META_NAME} is not JSON") from error
+    schema = values.get("schema") if isinstance(values, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise SamekindError(
+            f"The gallery {folder} has schema {schema}, made by samekind {values.get('samekind', '?')}; this is "
+            f"samekind {samekind.__version__}, which reads up to {SCHEMA}. Upgrade: pip install --upgrade samekind."
+        )
+    try:
+        if schema != SCHEMA:
+            raise ValueError(f"its schema is {schema!r}")
+        own = {key: values[key] for key in ("uuid", "created", "samekind")}
+        meta = Meta(**values["retriever"], **own)
+        if not isinstance(meta.dim, int) or meta.dim < 1 or not isinstance(meta.sha256, str):
+            raise ValueError("its retriever has no dimension or hash")
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(folder, f"{META_NAME} is incomplete: {error}") from error
+    if meta.space not in SPACES:
+        raise SamekindError(
+            f"The gallery {folder} holds vectors of the space {meta.space!r}; samekind {samekind.__version__} compares "
+            f"vectors of {', '.join(SPACES)}. Upgrade: pip install --upgrade samekind."
+        )
+    return meta
+
+
+def _no_gallery(folder: Path) -> str:
+    if (folder / f"{TABLE_NAME}.lance").exists():
+        return str(damaged(folder, f"{META_NAME} is missing"))
+    state = "is no gallery" if folder.exists() else "does not exist"
+    return f"{folder} {state}. Index pictures into a gallery first: samekind index PICTURES --gallery {folder}"
+
+
+def damaged(folder: Path, what: str) -> SamekindError:
+    """The refusal of a gallery whose files are missing or garbled."""
+    return SamekindError(
+        f"The gallery {folder} is damaged ({what}). Restore the folder from a copy, or delete it and index again; "
+        "your pictures are not touched by that."
+    )
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace the content of `path` by `data`: readers see the old or the new, also after a crash."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    # There is no way to ask without setting; a thread that creates a file in between gets the usual 022.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,149 @@
+"""Exact nearest neighbours among memory-mapped vectors, with filters, and with ties in the gallery's order."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int, Int64
+
+from samekind.errors import UsageError
+from samekind.gallery.hits import Hit
+from samekind.gallery.vectors import Snapshot
+
+_CHUNK = 8192  # rows per matrix product: 16 MB of 512-dimensional vectors, enough to keep every core busy
+_QUERIES = 256  # queries per pass over the vectors
+_SPARSE = 0.35  # of a chunk's rows: below, copying them out is cheaper than multiplying the whole chunk
+_FEW = 4096  # candidates that are kept before looking which of them still can win
+_ROUNDING = 2.0**-24  # unit roundoff of float32
+LONGEST = 1.01  # bound on the norm of a stored vector; `ingest.py` refuses others
+
+Result = tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"]]
+
+
+def top_k(
+    vectors: Float32[np.ndarray, "n d"],
+    queries: Float32[np.ndarray, "q d"],
+    k: int,
+    mask: Bool[np.ndarray, " n"] | None = None,
+) -> list[Result]:
+    """Per query the rows with the k highest inner products, and these; fewer where `mask` leaves fewer rows.
+
+    A score is the inner product of the float32 vectors in double precision, so that it depends on nothing but them.
+    Equal scores rank by row number, also at the k-th place. Memory does not grow with n. Rows must not be longer than
+    `LONGEST`. Raises UsageError for k < 1.
+
+    The products over all rows are float32 matrix products, each off by at most d * 2^-24 * |x| * |y| in whatever order
+    they are summed (N. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1). A row of the true
+    top k can therefore lie below the k-th best float32 score by no more than twice that: every row above this line is
+    computed again in double precision, and only then are rows ranked.
+    """
+    if k < 1:
+        raise UsageError(f"k must be 1 or more, not {k}.")
+    found: list[Result] = []
+    for start in range(0, len(queries), _QUERIES):
+        part = np.ascontiguousarray(queries[start : start + _QUERIES])
+        slack = 2.1 * vectors.shape[1] * _ROUNDING * LONGEST * np.linalg.norm(part, axis=1)
+        best = [_Best(k, float(each)) for each in slack]
+        for rows, block, wanted in _chunks(vectors, mask):
+            scores = part @ block.T
+            for one, line in zip(best, scores if wanted is None else scores[:, wanted], strict=True):
+                one.offer(rows, line)
+        found += [_ranked(vectors, query, one.candidates(), k) for query, one in zip(part, best, strict=True)]
+    return found
+
+
+def _chunks(
+    vectors: Float32[np.ndarray, "n d"], mask: Bool[np.ndarray, " n"] | None
+) -> Iterator[tuple[Int[np.ndarray, " c"], Float32[np.ndarray, "b d"], Bool[np.ndarray, " b"] | None]]:
+    """The wanted row numbers, a block of vectors, and which of the block these are (None: all of it)."""
+    plain = np.asarray(vectors)
+    for start in range(0, len(plain), _CHUNK):
+        block = plain[start : start + _CHUNK]
+        rows = np.arange(start, start + len(block))
+        wanted = None if mask is None else mask[start : start + len(block)]
+        count = len(block) if wanted is None else int(np.count_nonzero(wanted))
+        if count == len(block):
+            yield rows, block, None
+        elif count > _SPARSE * len(block):
+            yield rows[wanted], block, wanted
+        elif count:
+            yield rows[wanted], block[wanted], None
+
+
+class _Best:
+    """The rows that can still be among the k best, by scores that are off by half of `slack` at most."""
+
+    def __init__(self, k: int, slack: float) -> None:
+        self._k = k
+        self._slack = slack
+        self._line = -np.inf
+        self._limit = _FEW
+        self._kept: list[tuple[Int[np.ndarray, " c"], Float32[np.ndarray, " c"]]] = []
+        self._count = 0
+
+    def offer(self, rows: Int[np.ndarray, " c"], scores: Float32[np.ndarray, " c"]) -> None:
+        """Consider more rows."""
+        above = np.flatnonzero(scores >= self._line)
+        self._kept.append((rows[above], scores[above]))
+        self._count += len(above)
+        if self._count > self._limit:
+            self._drop()
+
+    def candidates(self) -> Int[np.ndarray, " c"]:
+        """All rows that may be among the k best."""
+        self._drop()
+        return self._kept[0][0]
+
+    def _drop(self) -> None:
+        rows = np.concatenate([part for part, _ in self._kept] or [np.empty(0, np.int64)])
+        scores = np.concatenate([part for _, part in self._kept] or [np.empty(0, np.float32)])
+        if len(scores) > self._k:
+            last = len(scores) - self._k
+            self._line = float(np.partition(scores, last)[last]) - self._slack
+            rows, scores = rows[scores >= self._line], scores[scores >= self._line]
+        self._kept, self._count = [(rows, scores)], len(rows)
+        self._limit = max(_FEW, 2 * len(rows))
+
+
+def _ranked(
+    vectors: Float32[np.ndarray, "n d"], query: Float32[np.ndarray, " d"], rows: Int[np.ndarray, " c"], k: int
+) -> Result:
+    wide = query.astype(np.float64)
+    scores = np.empty(len(rows))
+    for start in range(0, len(rows), _FEW):
+        part = slice(start, start + _FEW)
+        # A plain sum per row: a matrix product may sum the same vector differently at another place.
+        scores[part] = np.add.reduce(vectors[rows[part]].astype(np.float64) * wide, axis=1)
+    order = np.lexsort((rows, -scores))[:k]
+    return rows[order], scores[order]
+
+
+def choose(
+    snapshot: Snapshot, domains: Sequence[str] | None, matching: Int[np.ndarray, " m"] | None
+) -> Bool[np.ndarray, " n"] | None:
+    """The rows with a place in `domains` and a `seq` in `matching`; None is no filter, and all rows.
+
+    Raises UsageError for a domain that no picture has.
+    """
+    mask = None
+    if domains:
+        if unknown := sorted(set(domains) - set(snapshot.domains)):
+            known = ", ".join(snapshot.domains) or "no domain at all"
+            raise UsageError(f"No picture has the domain {', '.join(unknown)}; the gallery has: {known}.")
+        mask = snapshot.in_domains(domains)
+    if matching is not None:
+        found = np.zeros(len(snapshot), bool)
+        found[np.searchsorted(snapshot.seq, matching)] = True
+        mask = found if mask is None else mask & found
+    return mask
+
+
+def hits(snapshot: Snapshot, result: Result, domains: Sequence[str] | None) -> tuple[Hit, ...]:
+    """The rows as hits; of several places the first one (by uri) in `domains` is told."""
+    rows, scores = result
+    found = []
+    for rank, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True), start=1):
+        facts = {name: snapshot.rows.column(name)[row].as_py() for name in ("id", "uri", "domain", "copies")}
+        places = [(facts["uri"], facts["domain"]), *((copy["uri"], copy["domain"]) for copy in facts["copies"])]
+        uri, domain = next((place for place in places if not domains or place[1] in domains), places[0])
+        found.append(Hit(rank, score, uri, domain, facts["id"]))
+    return tuple(found)

@@ -1,0 +1,173 @@
+"""The Lance table: the only place that imports lancedb, and that turns its errors into refusals."""
+
+import errno
+import re
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
+
+from samekind.errors import SamekindError, UsageError
+from samekind.gallery.schema import TABLE_NAME, WHERE_COLUMNS, damaged, table_schema
+
+if TYPE_CHECKING:
+    from lancedb import DBConnection
+    from lancedb.table import Table
+
+_MANIFEST = re.compile(r"(\d+)\.manifest")
+_LAST = 2**64 - 1  # Lance's second naming scheme counts down from here, so that the newest sorts first
+_IDS_PER_DELETE = 500
+
+
+class PictureTable:
+    """The table of one gallery at one version. Writing moves this handle on; readers keep theirs until `latest`."""
+
+    def __init__(self, folder: Path, table: "Table") -> None:
+        self.folder = folder
+        self._table = table
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open the newest version; raises SamekindError when files are missing or garbled."""
+        with refusals(folder):
+            try:
+                return cls(folder, _connect(folder).open_table(TABLE_NAME))
+            except ValueError as error:
+                raise damaged(folder, "its table is missing or garbled") from error
+
+    @classmethod
+    def create(cls, folder: Path, dim: int) -> Self:
+        """Make an empty table. What an interrupted creation left behind, which holds no row, is replaced."""
+        with refusals(folder):
+            if latest_version(folder) is None:
+                shutil.rmtree(_dataset(folder), ignore_errors=True)
+            elif cls.open(folder).rows:
+                raise damaged(folder, "it has pictures, but does not say by which retriever")
+            return cls(folder, _connect(folder).create_table(TABLE_NAME, schema=table_schema(dim), mode="overwrite"))
+
+    @property
+    def version(self) -> int:
+        """Counts commits; grows."""
+        return int(self._table.version)
+
+    @property
+    def rows(self) -> int:
+        """How many contents there are."""
+        with refusals(self.folder):
+            return int(self._table.count_rows())
+
+    def at(self, version: int) -> Self:
+        """This table at an older version; raises SamekindError when that has been tidied away."""
+        older = self.open(self.folder)
+        with refusals(self.folder):
+            try:
+                older._table.checkout(version)
+            except ValueError as error:
+                raise damaged(self.folder, f"its version {version} is gone") from error
+        return older
+
+    def scan(self, columns: Sequence[str], where: str | None = None) -> Iterator[pa.RecordBatch]:
+        """Batches of these columns, in no particular order."""
+        with refusals(self.folder):
+            query = self._table.search().select(list(columns))
+            yield from (query.where(where) if where else query).to_batches()
+
+    def filter(self, where: str) -> pa.Array:
+        """The `seq` of the rows that a user's SQL expression is true for; raises UsageError for a wrong expression."""
+        if not where.strip():
+            raise UsageError(f"The filter is empty; write SQL over {', '.join(WHERE_COLUMNS)}.")
+        with refusals(self.folder):
+            try:
+                found = self._table.search().where(where).select(["seq"]).to_arrow()
+            except ValueError as error:
+                cause = str(error).removeprefix("Invalid input, ").split(", /")[0]
+                raise UsageError(
+                    f"The filter {where!r} cannot be evaluated: {cause}. It is SQL over the columns "
+                    f"{', '.join(WHERE_COLUMNS)}, for example: width >= 512 AND uri LIKE '%/dog/%'"
+                ) from error
+        return found.column("seq").combine_chunks()
+
+    def append(self, rows: pa.Table) -> None:
+        """Add rows, all of them or none."""
+        with refusals(self.folder):
+            self._table.add(rows)
+
+    def update(self, rows: pa.Table) -> None:
+        """Replace the columns that `rows` has in the rows with the same id, all of them or none."""
+        with refusals(self.folder):
+            self._table.merge_insert("id").when_matched_update_all().execute(rows)
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove the rows with these ids."""
+        with refusals(self.folder):
+            for start in range(0, len(ids), _IDS_PER_DELETE):
+                listed = ", ".join(f"'{name}'" for name in ids[start : start + _IDS_PER_DELETE])
+                self._table.delete(f"id IN ({listed})")
+
+    def tidy(self, keep: timedelta) -> None:
+        """Join small files, and remove what no version of the last `keep` refers to. Only the lock's holder may."""
+        with refusals(self.folder), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of readers of old versions; ours start again, see vectors.py
+            self._table.optimize(cleanup_older_than=keep, delete_unverified=True)
+
+
+def latest_version(folder: Path) -> int | None:
+    """The newest committed version, from the names of Lance's manifests: a cold search need not import lancedb.
+
+    None when there is none, which is also what a future way to name them would give.
+    """
+    try:
+        names = [_MANIFEST.fullmatch(entry.name) for entry in (_dataset(folder) / "_versions").iterdir()]
+    except OSError:
+        return None
+    numbers = [int(name[1]) for name in names if name]
+    return max((_LAST - number if number > _LAST // 2 else number for number in numbers), default=None)
+
+
+def files(folder: Path) -> int:
+    """How many data files and versions the table consists of: what `tidy` keeps small."""
+    return sum(1 for part in ("data", "_versions") for _ in (_dataset(folder) / part).glob("*"))
+
+
+@contextmanager
+def refusals(folder: Path) -> Iterator[None]:
+    """Turn what the operating system and Lance raise into a SamekindError that says what to do."""
+    try:
+        yield
+    except SamekindError:
+        raise
+    except (OSError, RuntimeError) as error:
+        raise _refusal(folder, error) from error
+
+
+def _refusal(folder: Path, error: Exception) -> SamekindError:
+    code = error.errno if isinstance(error, OSError) else None
+    if code is None and (found := re.search(r"\(os error (\d+)\)", str(error))):
+        code = int(found[1])
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return SamekindError(
+            f"There is no space left for the gallery {folder}. Nothing is half-written: what was reported as done is "
+            "in it. Free some space, then run the same command again."
+        )
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return SamekindError(
+            f"The gallery {folder} may not be written to or read by this user. Change its permissions, "
+            "or choose another folder with --gallery."
+        )
+    lines = str(error).removeprefix("lance error: ").split(", /")[0].splitlines()
+    return damaged(folder, lines[0][:200] if lines else type(error).__name__)
+
+
+def _dataset(folder: Path) -> Path:
+    return folder / f"{TABLE_NAME}.lance"
+
+
+def _connect(folder: Path) -> "DBConnection":
+    import lancedb  # more than a second, which a search without --where need not spend
+
+    return lancedb.connect(folder)

@@ -1,0 +1,224 @@
+"""The vectors of one version of the table, memory-mapped from a derived file that may be deleted at any time."""
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow.ipc as ipc
+import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
+from jaxtyping import Bool, Float32, Int
+
+from samekind.errors import SamekindError
+from samekind.gallery.schema import Meta, write_atomically
+from samekind.gallery.table import PictureTable, latest_version
+
+CACHE_NAME = "cache"
+_FORMAT = "1"
+_COLUMNS = ("seq", "id", "uri", "domain", "copies")
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of a gallery, rows in the gallery's order (insertion, `seq`): its places and its vectors."""
+
+    version: int
+    rows: pa.RecordBatch
+    vectors: Float32[np.ndarray, "n d"]
+
+    def __len__(self) -> int:
+        return int(self.rows.num_rows)
+
+    @cached_property
+    def seq(self) -> Int[np.ndarray, " n"]:
+        """When each row was inserted; ascending."""
+        return np.asarray(self.rows.column("seq").to_numpy())
+
+    @cached_property
+    def domains(self) -> list[str]:
+        """The domains that some place has, sorted."""
+        found = {*self._primary[1], *self._copied[1]}
+        return sorted(name for name in found if name is not None)
+
+    def in_domains(self, wanted: Sequence[str]) -> Bool[np.ndarray, " n"]:
+        """Which rows have a place in one of these domains."""
+        codes, names = self._primary
+        mask = _is_in(codes, names, wanted)
+        codes, names = self._copied
+        mask[self._copied_rows[_is_in(codes, names, wanted)]] = True
+        return mask
+
+    @cached_property
+    def _primary(self) -> tuple[Int[np.ndarray, " n"], list[str | None]]:
+        return _coded(self.rows.column("domain"))
+
+    @cached_property
+    def _copied(self) -> tuple[Int[np.ndarray, " m"], list[str | None]]:
+        return _coded(self.rows.column("copies").flatten().field("domain"))
+
+    @cached_property
+    def _copied_rows(self) -> Int[np.ndarray, " m"]:
+        return np.repeat(np.arange(len(self)), np.diff(self.rows.column("copies").offsets.to_numpy()))
+
+
+def _coded(names: pa.Array) -> tuple[Int[np.ndarray, " n"], list[str | None]]:
+    coded = names.dictionary_encode(null_encoding="encode")
+    return np.asarray(coded.indices.to_numpy()), coded.dictionary.to_pylist()
+
+
+def _is_in(codes: Int[np.ndarray, " n"], names: Sequence[str | None], wanted: Sequence[str]) -> Bool[np.ndarray, " n"]:
+    return np.isin(codes, [code for code, name in enumerate(names) if name in wanted])
+
+
+def load_snapshot(folder: Path, meta: Meta) -> Snapshot:
+    """The newest version. Where its derived file is missing or old, it is made (in memory where it cannot be kept).
+
+    An indexer beside us may tidy a version away while we read it: then we start again with the newest.
+    """
+    for attempt in range(_ATTEMPTS):
+        version = latest_version(folder)
+        if version is not None and (snapshot := _Sidecar(folder, meta).load(version)):
+            return snapshot
+        try:
+            return _build(folder, meta)
+        except SamekindError:
+            if attempt == _ATTEMPTS - 1 or latest_version(folder) == version:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _build(folder: Path, meta: Meta) -> Snapshot:
+    table = PictureTable.open(folder)
+    version = table.version
+    rows = pa.Table.from_batches(list(table.scan(_COLUMNS))).combine_chunks()
+    rows = rows.take(np.argsort(rows.column("seq").to_numpy())).combine_chunks()
+    batch = rows.to_batches()[0] if rows.num_rows else pa.RecordBatch.from_pylist([], rows.schema)
+    try:
+        kept = _Sidecar(folder, meta).store(table, version, batch)
+    except OSError:  # a read-only medium, another user's gallery, a full disk
+        kept = None
+    if kept:
+        return kept
+    vectors = np.empty((batch.num_rows, meta.dim), np.float32)
+    for at, block in _blocks(table, np.asarray(batch.column("seq").to_numpy()), 0):
+        vectors[at : at + len(block)] = block
+    return Snapshot(version, batch, vectors)
+
+
+def _blocks(
+    table: PictureTable, seq: Int[np.ndarray, " n"], start: int
+) -> Iterator[tuple[int, Float32[np.ndarray, "b d"]]]:
+    """The vectors of the rows from `start` on, as runs of neighbours with the position of the first."""
+    if start == len(seq):
+        return
+    for batch in table.scan(("seq", "vector"), f"seq >= {seq[start]}" if start else None):
+        at = np.searchsorted(seq, batch.column("seq").to_numpy())
+        block = batch.column("vector").flatten().to_numpy().reshape(len(at), -1)
+        cuts = [0, *(np.flatnonzero(np.diff(at) != 1) + 1), len(at)]
+        for begin, end in pairwise(cuts):
+            yield int(at[begin]), block[begin:end]
+
+
+class _Sidecar:
+    """`rows-VERSION.arrow` (the places, and whose vectors) beside `vectors-TOKEN.f32` (float32, row after row).
+
+    A vectors file only ever grows, so that it serves a later version that has the same rows and then some; what lies
+    beyond a version's rows is not that version's. The rows file is written last, and names everything it relies on.
+    """
+
+    def __init__(self, folder: Path, meta: Meta) -> None:
+        self.folder = folder / CACHE_NAME
+        self.meta = meta
+
+    def load(self, version: int) -> Snapshot | None:
+        """The snapshot of a version, mapped; None where it is not kept, or not whole."""
+        try:
+            rows, facts = self._read(self._rows_file(version))
+            shape = (int(rows.num_rows), self.meta.dim)
+            if facts["version"] != str(version) or facts["uuid"] != self.meta.uuid or facts["format"] != _FORMAT:
+                return None
+            if not shape[0]:
+                return Snapshot(version, rows, np.empty(shape, np.float32))
+            return Snapshot(version, rows, np.memmap(self.folder / facts["vectors"], np.float32, "r", shape=shape))
+        except (OSError, ValueError, KeyError, pa.ArrowException):
+            return None
+
+    def store(self, table: PictureTable, version: int, rows: pa.RecordBatch) -> Snapshot | None:
+        """Write the files of a version and map them; None when another process is doing that just now."""
+        self.folder.mkdir(exist_ok=True)
+        with _busy(self.folder) as alone:
+            if not alone:
+                return None
+            name, start = self._continued(rows) or (f"vectors-{uuid.uuid4().hex[:16]}.f32", 0)
+            try:
+                self._write_vectors(table, np.asarray(rows.column("seq").to_numpy()), name, start)
+            except BaseException:
+                if not start:
+                    (self.folder / name).unlink(missing_ok=True)
+                raise
+            facts = {"format": _FORMAT, "version": str(version), "uuid": self.meta.uuid, "vectors": name}
+            sink = pa.BufferOutputStream()
+            with ipc.new_file(sink, rows.schema.with_metadata(facts)) as writer:  # type: ignore[no-untyped-call]
+                writer.write_batch(rows)
+            write_atomically(self._rows_file(version), sink.getvalue())
+            for old in self.folder.glob("*-*.*"):
+                if old.name not in (name, self._rows_file(version).name):
+                    old.unlink(missing_ok=True)  # whoever has it mapped keeps it
+        return self.load(version)
+
+    def _write_vectors(self, table: PictureTable, seq: Int[np.ndarray, " n"], name: str, start: int) -> None:
+        width = self.meta.dim * 4
+        descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            for at, block in _blocks(table, seq, start):
+                _write_at(descriptor, np.ascontiguousarray(block), at * width)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _continued(self, rows: pa.RecordBatch) -> tuple[str, int] | None:
+        """The newest vectors file, and its rows, when they are the first of ours: equal content has equal vectors."""
+        for file in sorted(self.folder.glob("rows-*.arrow"), reverse=True)[:1]:
+            version = int(file.stem.removeprefix("rows-"))
+            before = self.load(version)
+            if before and len(before) and before.rows.column("id").equals(rows.column("id").slice(0, len(before))):
+                return self._read(file)[1]["vectors"], len(before)
+        return None
+
+    def _rows_file(self, version: int) -> Path:
+        return self.folder / f"rows-{version:020}.arrow"
+
+    def _read(self, file: Path) -> tuple[pa.RecordBatch, dict[str, str]]:
+        with ipc.open_file(pa.memory_map(str(file))) as reader:  # type: ignore[no-untyped-call]
+            facts = {key.decode(): value.decode() for key, value in (reader.schema.metadata or {}).items()}
+            return reader.get_batch(0), facts
+
+
+def _write_at(descriptor: int, block: Float32[np.ndarray, "b d"], offset: int) -> None:
+    # Not through a map: a full disk must raise, where a write into a mapped hole would end the process.
+    data = block.data.cast("B")
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written
+
+
+@contextmanager
+def _busy(folder: Path) -> Iterator[bool]:
+    """Whether we are the only one to write here; the lock ends with the block."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
