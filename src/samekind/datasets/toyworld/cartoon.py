@@ -5,20 +5,32 @@ import colorsys
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
-from samekind.datasets.toyworld.scene import Scene, fill, flat, stroke
+from samekind.datasets.toyworld.scene import Scene, fill, flat, shifted, stroke
 from samekind.datasets.toyworld.shapes import Colour, Part, darker, ellipse, lighter
 
-BACKDROPS = ((255, 236, 179), (190, 230, 250), (205, 240, 200), (250, 210, 220), (225, 215, 250), (255, 255, 255), (252, 222, 190), (180, 225, 220))
+BACKDROPS = (
+    (255, 236, 179),
+    (190, 230, 250),
+    (205, 240, 200),
+    (250, 210, 220),
+    (225, 215, 250),
+    (255, 255, 255),
+    (252, 222, 190),
+    (180, 225, 220),
+)
 
 
 def render(scene: Scene, rng: np.random.Generator) -> Image.Image:
-    """A cartoon of the scene, as large as its canvas."""
+    """A cartoon of the scene."""
     canvas = _backdrop(scene, rng)
-    pen, ink = scene.side * rng.uniform(0.014, 0.026), (int(rng.integers(10, 40)), int(rng.integers(8, 28)), int(rng.integers(20, 50)))
+    pen, ink = (
+        scene.side * rng.uniform(0.014, 0.026),
+        (int(rng.integers(10, 40)), int(rng.integers(8, 28)), int(rng.integers(20, 50))),
+    )
     shift = (round(scene.side * rng.choice([-0.03, 0.03])), round(-0.022 * scene.side)) if rng.random() < 0.75 else None
     for part in scene.parts:
         _draw(canvas, part, pen, ink, shift)
-    return canvas
+    return canvas.reduce(2)
 
 
 def vivid(colour: Colour) -> Colour:
@@ -42,7 +54,7 @@ def _draw(canvas: Image.Image, part: Part, pen: float, ink: Colour, shift: tuple
     fill(mask, part)
     canvas.paste(colour, (0, 0), mask)
     if shift and part.role == "body" and part.bulge >= 0.25:
-        away = ImageChops.subtract(mask, ImageChops.offset(mask, *shift))
+        away = ImageChops.subtract(mask, shifted(mask, *shift))
         canvas.paste(darker(colour, 0.24), (0, 0), away)
     if part.role == "body":
         for outline in (part.points, *part.holes):

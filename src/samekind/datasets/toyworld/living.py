@@ -15,6 +15,7 @@ from samekind.datasets.toyworld.shapes import (
     lighter,
     line,
     mirrored,
+    moved,
     paint,
     patch,
     poly,
@@ -32,26 +33,46 @@ def _eye(x: float, y: float, r: float) -> list[Part]:
 
 def _leaf(x: float, y: float, length: float, turn: float) -> Points:
     """A leaf with its stalk at (x, y); `turn` 0 points to the right."""
-    half = poly((0, 0), (0.3 * length, -0.24 * length), (0.7 * length, -0.2 * length), (length, 0), (0.65 * length, 0.2 * length))
-    return turned(smooth(np.concatenate([half, poly((0.28 * length, 0.17 * length))])), turn) + (x, y)
+    half = poly(
+        (0, 0),
+        (0.3 * length, -0.24 * length),
+        (0.7 * length, -0.2 * length),
+        (length, 0),
+        (0.65 * length, 0.2 * length),
+    )
+    return moved(turned(smooth(np.concatenate([half, poly((0.28 * length, 0.17 * length))])), turn), x, y)
 
 
 def fish(rng: np.random.Generator) -> list[Part]:
     """A fish that swims to the left."""
     skin, deep = paint(rng, "orange", "red", "yellow", "teal", "blue", "purple"), rng.uniform(0.36, 0.5)
-    fin, tail = (darker(skin, 0.22) if rng.random() < 0.6 else paint(rng, "yellow", "orange", "sky")), rng.uniform(0.36, 0.52)
+    fin, tail = (
+        (darker(skin, 0.22) if rng.random() < 0.6 else paint(rng, "yellow", "orange", "sky")),
+        rng.uniform(0.36, 0.52),
+    )
     outline = [(-0.92, 0.02), (-0.62, -0.7 * deep), (-0.15, -deep), (0.3, -0.6 * deep), (0.58, -0.12)]
     lower = [(0.58, 0.12), (0.3, 0.62 * deep), (-0.15, deep), (-0.62, 0.72 * deep)]
     parts = [
         body(smooth(poly((0.46, 0), (0.72, -0.3), (0.98, -tail), (0.86, 0), (0.98, tail), (0.72, 0.3))), fin, 0.3),
-        body(smooth(poly((-0.3, -0.85 * deep), (-0.05, -deep - 0.26), (0.36, -deep - 0.12), (0.34, -0.5 * deep))), fin, 0.3),
+        body(
+            smooth(poly((-0.3, -0.85 * deep), (-0.05, -deep - 0.26), (0.36, -deep - 0.12), (0.34, -0.5 * deep))),
+            fin,
+            0.3,
+        ),
         body(smooth(poly((-0.05, 0.8 * deep), (0.2, deep + 0.2), (0.4, deep + 0.1), (0.3, 0.5 * deep))), fin, 0.3),
         body(smooth(poly(*outline, *lower)), skin, 0.9),
     ]
     if rng.random() < 0.5:
         for x in (-0.12, 0.2):
             top = deep * (0.93 if x < 0 else 0.7)
-            stripe = poly((x, -top), (x + 0.12, -0.97 * top), (x + 0.15, 0), (x + 0.12, 0.93 * top), (x, 0.95 * top), (x + 0.03, 0))
+            stripe = poly(
+                (x, -top),
+                (x + 0.12, -0.97 * top),
+                (x + 0.15, 0),
+                (x + 0.12, 0.93 * top),
+                (x, 0.95 * top),
+                (x + 0.03, 0),
+            )
             parts.append(patch(smooth(stripe), lighter(fin, 0.6)))
     else:
         for x, y in ((0.0, -0.14), (0.0, 0.14), (0.2, 0.0), (0.36, 0.12), (0.36, -0.1)):
@@ -77,13 +98,19 @@ def bird(rng: np.random.Generator) -> list[Part]:
         body(poly((0.36, -0.06), (0.96, tip - 0.06), (1.0, tip + 0.1), (0.4, 0.24)), darker(skin, 0.3), 0.3),
         body(poly((-0.66, -0.56), (-0.98, -0.42), (-0.64, -0.34)), paint(rng, "orange", "yellow", "dark"), 0.5),
         body(smooth(poly(*trunk, (-0.42, 0.24 + plump), (-0.52, -0.1), (-0.4, -0.34))), skin, 0.9),
-        patch(smooth(poly((-0.46, -0.02), (-0.28, 0.02), (0.0, 0.3), (0.06, 0.42), (-0.14, 0.42), (-0.4, 0.22))), belly, 0.3),
+        patch(
+            smooth(poly((-0.46, -0.02), (-0.28, 0.02), (0.0, 0.3), (0.06, 0.42), (-0.14, 0.42), (-0.4, 0.22))),
+            belly,
+            0.3,
+        ),
         body(ellipse(-0.42, -0.48, 0.3, 0.28), skin, 0.9),
     ]
     wing = smooth(poly((-0.12, -0.16), (0.16, -0.2), (0.5, 0.02), (0.74, 0.2), (0.34, 0.24), (0.02, 0.14)))
     parts.append(body(turned(wing, rng.uniform(-12, 8), -0.1, -0.1), darker(skin, 0.22), 0.5))
     if rng.random() < 0.35:
-        parts.insert(-3, body(smooth(poly((-0.4, -0.7), (-0.3, -0.98), (-0.16, -0.9), (-0.2, -0.6))), darker(skin, 0.15), 0.4))
+        parts.insert(
+            -3, body(smooth(poly((-0.4, -0.7), (-0.3, -0.98), (-0.16, -0.9), (-0.2, -0.6))), darker(skin, 0.15), 0.4)
+        )
     return parts + _eye(-0.5, -0.54, 0.075)
 
 
@@ -112,8 +139,16 @@ def cat(rng: np.random.Generator) -> list[Part]:
         parts.append(patch(ellipse(sign * 0.21, -0.37, 0.105, 0.09), eye, 0.5))
         parts.append(patch(ellipse(sign * 0.21, -0.37, 0.035, 0.085), BLACK, 0.5))
         for dy in (-0.06, 0.03):
-            parts.append(line(poly((sign * 0.2, -0.14 + 0.4 * dy), (sign * 0.74, -0.16 + 1.6 * dy)), _whisker(fur), 0.018))
-        parts.append(line(smooth(poly((0, -0.14), (sign * 0.06, -0.07), (sign * 0.15, -0.1)), closed=False), darker(fur, 0.65), 0.025))
+            parts.append(
+                line(poly((sign * 0.2, -0.14 + 0.4 * dy), (sign * 0.74, -0.16 + 1.6 * dy)), _whisker(fur), 0.018)
+            )
+        parts.append(
+            line(
+                smooth(poly((0, -0.14), (sign * 0.06, -0.07), (sign * 0.15, -0.1)), closed=False),
+                darker(fur, 0.65),
+                0.025,
+            )
+        )
     parts.append(patch(poly((-0.07, -0.24), (0.07, -0.24), (0, -0.15)), darker(inner, 0.1), 0.5))
     return parts
 
@@ -125,9 +160,14 @@ def _whisker(fur: tuple[int, int, int]) -> tuple[int, int, int]:
 def butterfly(rng: np.random.Generator) -> list[Part]:
     """A butterfly with open wings, seen from above."""
     wing = paint(rng, "orange", "blue", "yellow", "purple", "pink", "teal", "red")
-    spot, second = lighter(wing, 0.6), (darker(wing, 0.2) if rng.random() < 0.5 else paint(rng, "orange", "sky", "pink"))
+    spot, second = (
+        lighter(wing, 0.6),
+        (darker(wing, 0.2) if rng.random() < 0.5 else paint(rng, "orange", "sky", "pink")),
+    )
     high, low = rng.uniform(0.6, 0.82), rng.uniform(0.62, 0.86)
-    upper = poly((0.06, -0.12), (0.3, -0.6), (0.7, -high - 0.08), (0.95, -high + 0.1), (0.88, -0.3), (0.56, -0.02), (0.06, 0.05))
+    upper = poly(
+        (0.06, -0.12), (0.3, -0.6), (0.7, -high - 0.08), (0.95, -high + 0.1), (0.88, -0.3), (0.56, -0.02), (0.06, 0.05)
+    )
     lower = poly((0.06, 0.0), (0.5, 0.0), (0.76, 0.24), (0.7, low - 0.14), (0.46, low), (0.22, 0.5), (0.06, 0.2))
     parts: list[Part] = []
     marks = [ellipse(0.72, -0.58, 0.13), ellipse(0.48, -0.3, 0.12, 0.09, -30), ellipse(0.5, 0.42, 0.14, 0.16)]
@@ -141,14 +181,20 @@ def butterfly(rng: np.random.Generator) -> list[Part]:
     for mark in marks[: int(rng.integers(1, 4))]:
         parts += [patch(mark, spot), patch(flipped(mark), spot)]
     for sign in (-1, 1):
-        feeler = smooth(poly((0.02 * sign, -0.34), (0.12 * sign, -0.66), (0.28 * sign, -0.84), (0.34 * sign, -0.76)), closed=False)
+        feeler = smooth(
+            poly((0.02 * sign, -0.34), (0.12 * sign, -0.66), (0.28 * sign, -0.84), (0.34 * sign, -0.76)), closed=False
+        )
         parts.append(line(feeler, COLOURS["dark"], 0.028))
-    return [*parts, body(ellipse(0, 0.08, 0.08, 0.44), COLOURS["dark"], 0.9), body(ellipse(0, -0.36, 0.1), COLOURS["dark"], 0.9)]
+    return [
+        *parts,
+        body(ellipse(0, 0.08, 0.08, 0.44), COLOURS["dark"], 0.9),
+        body(ellipse(0, -0.36, 0.1), COLOURS["dark"], 0.9),
+    ]
 
 
 def tree(rng: np.random.Generator) -> list[Part]:
     """A fir in storeys, or a tree with a round crown."""
-    bark, leaf = paint(rng, "brown"), paint(rng, "green", "green", "green", "teal", "orange")
+    bark, leaf = paint(rng, "brown"), paint(rng, "green", "green", "green", "green", "orange")
     thick = rng.uniform(0.1, 0.15)
     if rng.random() < 0.4:
         parts = [body(box(-thick, 0.5, thick, 0.98), bark, 0.7)]
@@ -158,16 +204,23 @@ def tree(rng: np.random.Generator) -> list[Part]:
             parts.append(body(storey, lighter(leaf, 0.08 * step), 0.5))
         return parts
     trunk = mirrored((0, -0.1), (0.75 * thick, -0.05), (thick, 0.6), (1.9 * thick, 0.97), (0, 0.93))
-    parts = [line(poly((0, 0.3), (0.36, -0.1)), bark, 0.09), line(poly((0, 0.36), (-0.34, 0.0)), bark, 0.08), body(trunk, bark, 0.7)]
+    parts = [
+        line(poly((0, 0.3), (0.36, -0.1)), bark, 0.09),
+        line(poly((0, 0.36), (-0.34, 0.0)), bark, 0.08),
+        body(trunk, bark, 0.7),
+    ]
     count, wobble = int(rng.integers(8, 12)), rng.uniform(0.9, 1.0)
     angles = np.radians(np.arange(count) * 360 / count + rng.uniform(0, 30))
     crown = around([ellipse(0.52 * np.cos(a), 0.42 * np.sin(a) - 0.34, 0.27 * wobble) for a in angles], (0, -0.34))
     parts.append(body(crown, leaf, 0.8))
     for x, y in rng.uniform((-0.4, -0.7), (0.4, 0.0), (4, 2)):
-        parts.append(line(ellipse(x, y, 0.13, span=(10, 150)), darker(leaf, 0.35), 0.03))
+        parts.append(line(ellipse(x, y, 0.13, span=(200, 340)), darker(leaf, 0.35), 0.03))
     if rng.random() < 0.3:
         fruit = paint(rng, "red", "orange")
-        parts += [patch(ellipse(x, y, 0.065), fruit, 0.9) for x, y in ((-0.36, -0.4), (0.3, -0.56), (0.08, -0.12), (0.46, -0.2), (-0.1, -0.72))]
+        parts += [
+            patch(ellipse(x, y, 0.065), fruit, 0.9)
+            for x, y in ((-0.36, -0.4), (0.3, -0.56), (0.08, -0.12), (0.46, -0.2), (-0.1, -0.72))
+        ]
     return parts
 
 
@@ -192,8 +245,10 @@ def flower(rng: np.random.Generator) -> list[Part]:
 
 def apple(rng: np.random.Generator) -> list[Part]:
     """An apple with a stalk and a leaf."""
-    skin, wide = paint(rng, "red", "red", "green", "yellow"), rng.uniform(0.7, 0.82)
-    outline = mirrored((0, -0.4), (0.2, -0.54), (0.5, -0.56), (wide, -0.24), (wide - 0.04, 0.3), (0.48, 0.78), (0.22, 0.86), (0, 0.78))
+    skin, wide = paint(rng, "red", "red", "green", "yellow"), rng.uniform(0.72, 0.8)
+    outline = mirrored(
+        (0, -0.4), (0.2, -0.54), (0.5, -0.56), (wide, -0.24), (wide - 0.04, 0.3), (0.46, 0.78), (0.2, 0.86), (0, 0.81)
+    )
     lean = rng.uniform(-0.05, 0.14)
     return [
         body(smooth(outline), skin, 1.0),
@@ -209,12 +264,22 @@ def mushroom(rng: np.random.Generator) -> list[Part]:
     cap, stem = paint(rng, "red", "red", "brown", "orange", "purple"), paint(rng, "cream", "white")
     thick, edge, top = rng.uniform(0.17, 0.26), rng.uniform(0.06, 0.16), rng.uniform(-0.92, -0.74)
     foot = mirrored((0, -0.05), (thick, 0.0), (thick * 0.95, 0.5), (thick * 1.35, 0.88), (0, 0.95))
-    dome = mirrored((0, top), (0.4, top + 0.1), (0.76, -0.36), (0.9, edge - 0.06), (0.8, edge + 0.06), (0.4, edge + 0.02), (0, edge))
+    dome = mirrored(
+        (0, top), (0.4, top + 0.1), (0.76, -0.36), (0.9, edge - 0.06), (0.8, edge + 0.06), (0.4, edge + 0.02), (0, edge)
+    )
     parts = [
         body(smooth(foot), stem, 0.8),
         body(smooth(mirrored((0, 0.28), (thick + 0.1, 0.32), (thick + 0.13, 0.42), (0, 0.4))), lighter(stem, 0.4), 0.4),
         body(smooth(dome), cap, 0.9),
     ]
-    spots = ((0.0, -0.6, 0.13), (-0.42, -0.4, 0.12), (0.4, -0.36, 0.14), (-0.08, -0.2, 0.13), (-0.62, -0.1, 0.09), (0.66, -0.06, 0.09), (0.3, -0.06, 0.08))
+    spots = (
+        (0.0, -0.6, 0.13),
+        (-0.42, -0.4, 0.12),
+        (0.4, -0.36, 0.14),
+        (-0.08, -0.2, 0.13),
+        (-0.62, -0.1, 0.09),
+        (0.66, -0.06, 0.09),
+        (0.3, -0.06, 0.08),
+    )
     keep = int(rng.integers(4, 8))
     return parts + [patch(ellipse(x, y, r, 0.85 * r), stem, 0.7) for x, y, r in spots[:keep]]

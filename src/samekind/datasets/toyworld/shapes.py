@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-Points: TypeAlias = Float[np.ndarray, "n 2"]
+# An `int` where a `float` is asked for is right in Python, but checkers at run time want it said.
+Number: TypeAlias = float | int
+Points: TypeAlias = Float[np.ndarray, "_ 2"]  # every list has a length of its own
 Colour: TypeAlias = tuple[int, int, int]
 Role: TypeAlias = Literal["body", "patch", "line"]
 
@@ -39,32 +41,33 @@ COLOURS: dict[str, Colour] = {
 class Part:
     """One piece of a thing; a thing is a list of them, drawn back to front.
 
-    `points` [n 2] lie in the square from -1 to 1, y downwards. A `body` is a closed piece that every domain outlines, a `patch` a closed
-    mark on a body, a `line` an open stroke of `width`. `holes` are cut out of a body. `bulge` says how round it is: 0 a card, 1 a ball.
+    `points` [n 2] lie in the square from -1 to 1, y downwards. A `body` is a closed piece that every domain outlines, a
+    `patch` a closed mark on a body, a `line` an open stroke of `width`. `holes` are cut out of a body. `bulge` says how
+    round it is: 0 a card, 1 a ball.
     """
 
     points: Points
     colour: Colour
     role: Role = "body"
-    width: float = 0.0
-    bulge: float = 0.6
+    width: Number = 0.0
+    bulge: Number = 0.6
     holes: tuple[Points, ...] = ()
 
 
 Shape: TypeAlias = Callable[[np.random.Generator], list[Part]]
 
 
-def body(points: Points, colour: Colour, bulge: float = 0.6, holes: Sequence[Points] = ()) -> Part:
+def body(points: Points, colour: Colour, bulge: Number = 0.6, holes: Sequence[Points] = ()) -> Part:
     """A closed piece with an outline."""
     return Part(points, colour, bulge=bulge, holes=tuple(holes))
 
 
-def patch(points: Points, colour: Colour, bulge: float = 0.1) -> Part:
+def patch(points: Points, colour: Colour, bulge: Number = 0.1) -> Part:
     """A closed mark on the piece below it."""
     return Part(points, colour, "patch", bulge=bulge)
 
 
-def line(points: Points, colour: Colour, width: float = 0.03) -> Part:
+def line(points: Points, colour: Colour, width: Number = 0.03) -> Part:
     """An open stroke, `width` wide."""
     return Part(points, colour, "line", width=width, bulge=0.5)
 
@@ -72,51 +75,71 @@ def line(points: Points, colour: Colour, width: float = 0.03) -> Part:
 def paint(rng: np.random.Generator, *names: str) -> Colour:
     """One of the named colours, a little off."""
     base = COLOURS[names[int(rng.integers(len(names)))]]
-    red, green, blue = (np.asarray(base) + rng.uniform(-14, 14) + rng.uniform(-9, 9, 3)).clip(0, 255).astype(int).tolist()
+    red, green, blue = (
+        (np.asarray(base) + rng.uniform(-14, 14) + rng.uniform(-9, 9, 3)).clip(0, 255).astype(int).tolist()
+    )
     return red, green, blue
 
 
-def mix(colour: Colour, other: Colour, share: float) -> Colour:
+def mix(colour: Colour, other: Colour, share: Number) -> Colour:
     """`colour` with `share` (0 to 1) of `other` in it."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(colour, other, strict=True))
     return red, green, blue
 
 
-def darker(colour: Colour, share: float = 0.3) -> Colour:
+def darker(colour: Colour, share: Number = 0.3) -> Colour:
     """`colour` on its way to black."""
     return mix(colour, (16, 12, 24), share)
 
 
-def lighter(colour: Colour, share: float = 0.4) -> Colour:
+def lighter(colour: Colour, share: Number = 0.4) -> Colour:
     """`colour` on its way to white."""
     return mix(colour, (255, 252, 244), share)
 
 
-def poly(*xy: tuple[float, float]) -> Points:
+def poly(*xy: tuple[Number, Number]) -> Points:
     """Corners, as they are."""
     return np.asarray(xy, dtype=np.float64)
 
 
-def ellipse(x: float, y: float, rx: float, ry: float | None = None, turn: float = 0.0, span: tuple[float, float] = (0, 360)) -> Points:
-    """An ellipse round (x, y), turned by `turn` degrees; `span` keeps an arc of it (degrees, clockwise from the right)."""
+def ellipse(
+    x: Number,
+    y: Number,
+    rx: Number,
+    ry: Number | None = None,
+    turn: Number = 0.0,
+    span: tuple[Number, Number] = (0, 360),
+) -> Points:
+    """An ellipse round (x, y), turned by `turn` degrees; `span` keeps an arc (from the right, clockwise)."""
     full = span[1] - span[0] >= 360
     angle = np.radians(np.linspace(span[0], span[1], 40, endpoint=not full))
-    return turned(np.stack([rx * np.cos(angle), (rx if ry is None else ry) * np.sin(angle)], 1), turn) + (x, y)
+    return moved(turned(np.stack([rx * np.cos(angle), (rx if ry is None else ry) * np.sin(angle)], 1), turn), x, y)
 
 
-def box(left: float, top: float, right: float, bottom: float, corner: float = 0.0) -> Points:
+def box(left: Number, top: Number, right: Number, bottom: Number, corner: Number = 0.0) -> Points:
     """A rectangle with corners rounded by the radius `corner`."""
     if corner <= 0:
         return poly((left, top), (right, top), (right, bottom), (left, bottom))
-    centres = ((right - corner, top + corner, 270), (right - corner, bottom - corner, 0), (left + corner, bottom - corner, 90))
+    centres = (
+        (right - corner, top + corner, 270),
+        (right - corner, bottom - corner, 0),
+        (left + corner, bottom - corner, 90),
+    )
     arcs = [ellipse(x, y, corner, span=(a, a + 90))[::5] for x, y, a in (*centres, (left + corner, top + corner, 180))]
     return np.concatenate(arcs)
 
 
-def turned(points: Points, degrees: float, x: float = 0.0, y: float = 0.0) -> Points:
+def moved(points: Points, right: Number, down: Number) -> Points:
+    """`points` somewhere else."""
+    there: Points = points + np.array([right, down])
+    return there
+
+
+def turned(points: Points, degrees: Number, x: Number = 0.0, y: Number = 0.0) -> Points:
     """`points` turned clockwise round (x, y)."""
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return (points - (x, y)) @ np.array([[c, s], [-s, c]]) + (x, y)
+    around_it: Points = moved(points, -x, -y) @ np.array([[c, s], [-s, c]])
+    return moved(around_it, x, y)
 
 
 def flipped(points: Points) -> Points:
@@ -124,7 +147,7 @@ def flipped(points: Points) -> Points:
     return points[::-1] * (-1, 1)
 
 
-def mirrored(*half: tuple[float, float]) -> Points:
+def mirrored(*half: tuple[Number, Number]) -> Points:
     """A closed outline from its right half, given from top to bottom."""
     right = poly(*half)
     left = flipped(right)
@@ -132,7 +155,7 @@ def mirrored(*half: tuple[float, float]) -> Points:
 
 
 def smooth(points: Points, closed: bool = True, steps: int = 8) -> Points:
-    """A round curve through `points` (centripetal neighbours are not needed at this size: a uniform Catmull-Rom spline)."""
+    """A round curve through `points`: a uniform Catmull-Rom spline of `steps` pieces between two neighbours."""
     if closed:
         p0, p1, p2, p3 = np.roll(points, 1, 0), points, np.roll(points, -1, 0), np.roll(points, -2, 0)
     else:
@@ -145,14 +168,14 @@ def smooth(points: Points, closed: bool = True, steps: int = 8) -> Points:
     return flat if closed else np.concatenate([flat, points[-1:]])
 
 
-def spokes(count: int, outer: float, inner: float, turn: float = 0.0) -> Points:
+def spokes(count: int, outer: Number, inner: Number, turn: Number = 0.0) -> Points:
     """A star of `count` tips round the origin, from `inner` to `outer`."""
     angle = np.radians(turn - 90 + np.arange(2 * count) * 180 / count)
     radius = np.where(np.arange(2 * count) % 2 == 0, outer, inner)
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
 
 
-def around(circles: Sequence[Points], centre: tuple[float, float], corners: int = 90) -> Points:
+def around(circles: Sequence[Points], centre: tuple[Number, Number], corners: int = 90) -> Points:
     """The outer outline of overlapping `circles`, as seen from `centre`."""
     points = np.concatenate([smooth(circle, steps=3) for circle in circles]) - centre
     sector = np.floor((np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi) + 0.5) * corners).astype(int) % corners

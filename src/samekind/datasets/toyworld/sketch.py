@@ -1,5 +1,7 @@
 """The `sketch` domain: pencil lines on paper, drawn more than once and never quite straight; nothing is filled."""
 
+from typing import TypeAlias
+
 import numpy as np
 from jaxtyping import Float, Float32
 from PIL import Image, ImageDraw
@@ -7,9 +9,11 @@ from PIL import Image, ImageDraw
 from samekind.datasets.toyworld.scene import Scene, clouds, fill, noise, picture
 from samekind.datasets.toyworld.shapes import Part, Points
 
+Plane: TypeAlias = Float32[np.ndarray, "h w"]
+
 
 def render(scene: Scene, rng: np.random.Generator) -> Image.Image:
-    """A pencil drawing of the scene, as large as its canvas."""
+    """A pencil drawing of the scene."""
     hand = _Hand(scene.side, rng)
     for part in scene.parts:
         hand.trace(part)
@@ -72,13 +76,21 @@ class _Hand:
 
     def finish(self) -> Image.Image:
         """Graphite catches on the paper's grain."""
-        side, rng = self.side, self.rng
+        size, rng = self.side // 2, self.rng
         paper = np.float32(rng.uniform(236, 252)) + np.asarray([3, 0, -rng.uniform(0, 12)], np.float32)
-        grain = rng.uniform(0, 1, (side // 2, side // 2)).astype(np.float32)
-        tooth = np.asarray(Image.fromarray(grain).resize((side, side), Image.Resampling.BILINEAR))
-        sheet = (1 + clouds(rng, side, 2, 3) * 0.025 + (tooth - 0.5) * 0.05 + noise(rng, side, 1) * 0.03)[..., None] * paper
-        ink: Float32[np.ndarray, "s s"] = np.asarray(self.ink, np.float32) / np.float32(255) * (0.62 + 0.5 * tooth).clip(0, 1)
-        lead = np.float32(rng.uniform(20, 62)) + rng.uniform(-6, 6, 3).astype(np.float32)
+        tooth: Plane = rng.random((size, size), np.float32)
+        rough = (
+            clouds(rng, size, 2, 3) * np.float32(0.025)
+            + (tooth - np.float32(0.5)) * np.float32(0.05)
+            + noise(rng, size, 1) * np.float32(0.03)
+        )
+        sheet = (1 + rough)[..., None] * paper
+        ink: Plane = (
+            np.asarray(self.ink.reduce(2), np.float32)
+            / np.float32(255)
+            * (np.float32(0.62) + np.float32(0.5) * tooth).clip(0, 1)
+        )
+        lead = (rng.uniform(20, 62) + rng.uniform(-6, 6, 3)).astype(np.float32)
         return picture(sheet + (lead - sheet) * ink[..., None])
 
 

@@ -27,10 +27,23 @@ def car(rng: np.random.Generator) -> list[Part]:
     coat, tyre = paint(rng, "red", "blue", "yellow", "green", "white", "teal", "orange"), COLOURS["black"]
     roof, back = rng.uniform(-0.5, -0.36), rng.uniform(0.44, 0.78)
     cabin = poly((-0.56, 0.04), (-0.3, roof), (back - 0.16, roof), (back, 0.04))
-    hood = [(-0.94, 0.16), (-0.86, 0.04), (-0.54, -0.02), (0.6, -0.02), (0.9, 0.02), (0.96, 0.16), (0.96, 0.4), (0.9, 0.46), (-0.9, 0.46), (-0.97, 0.38)]
+    hood = [
+        (-0.94, 0.16),
+        (-0.86, 0.04),
+        (-0.54, -0.02),
+        (0.6, -0.02),
+        (0.9, 0.02),
+        (0.96, 0.16),
+        (0.96, 0.4),
+        (0.9, 0.46),
+        (-0.9, 0.46),
+        (-0.97, 0.38),
+    ]
     parts = [body(cabin, coat, 0.4), body(poly(*hood), coat, 0.5)]
     middle = 0.5 * (back - 0.46)
-    parts.append(body(poly((-0.46, 0.02), (-0.26, roof + 0.09), (middle - 0.03, roof + 0.09), (middle - 0.03, 0.02)), GLASS, 0.1))
+    parts.append(
+        body(poly((-0.46, 0.02), (-0.26, roof + 0.09), (middle - 0.03, roof + 0.09), (middle - 0.03, 0.02)), GLASS, 0.1)
+    )
     rear = poly((middle + 0.04, 0.02), (middle + 0.04, roof + 0.09), (back - 0.2, roof + 0.09), (back - 0.09, 0.02))
     parts.append(body(rear, GLASS, 0.1))
     parts.append(line(poly((middle, 0.03), (middle, 0.42)), darker(coat, 0.4), 0.025))
@@ -39,24 +52,53 @@ def car(rng: np.random.Generator) -> list[Part]:
     parts.append(patch(box(0.88, 0.1, 0.96, 0.26, 0.02), COLOURS["red"], 0.3))
     size = rng.uniform(0.2, 0.25)
     for x in (-0.54, 0.54):
-        parts += [body(ellipse(x, 0.46, size), tyre, 0.5), body(ellipse(x, 0.46, 0.55 * size), STEEL, 0.5), patch(ellipse(x, 0.46, 0.16 * size), DARK)]
+        parts += [
+            body(ellipse(x, 0.46, size), tyre, 0.5),
+            body(ellipse(x, 0.46, 0.55 * size), STEEL, 0.5),
+            patch(ellipse(x, 0.46, 0.16 * size), DARK),
+        ]
     return parts
 
 
 def boat(rng: np.random.Generator) -> list[Part]:
     """A boat under sail."""
-    hull, sail = paint(rng, "brown", "red", "blue", "teal", "white"), paint(rng, "white", "cream", "yellow", "red", "sky")
+    hull, sail = (
+        paint(rng, "brown", "red", "blue", "teal", "white"),
+        paint(rng, "white", "cream", "yellow", "red", "sky"),
+    )
     top, wide = rng.uniform(-0.95, -0.85), rng.uniform(0.74, 0.9)
     wood = COLOURS["brown"]
     parts = [
         line(poly((0, 0.5), (0, top)), wood, 0.055),
-        body(smooth(poly((0.06, top + 0.12), (0.36, -0.3), (wide - 0.14, 0.3), (0.4, 0.36), (0.06, 0.33)), steps=3), sail, 0.35),
-        body(poly((-0.06, top + 0.22), (-0.06, 0.33), (-wide + 0.22, 0.33)), lighter(sail, 0.25) if rng.random() < 0.5 else paint(rng, "white", "orange"), 0.35),
-        body(np.concatenate([poly((-wide - 0.06, 0.44), (wide + 0.06, 0.44)), smooth(poly((wide - 0.1, 0.7), (wide - 0.32, 0.86), (-wide + 0.3, 0.86), (-wide + 0.1, 0.68)), closed=False)]), hull, 0.6),
+        body(
+            smooth(poly((0.06, top + 0.12), (0.36, -0.3), (wide - 0.14, 0.3), (0.4, 0.36), (0.06, 0.33)), steps=3),
+            sail,
+            0.35,
+        ),
+        body(
+            poly((-0.06, top + 0.22), (-0.06, 0.33), (-wide + 0.22, 0.33)),
+            lighter(sail, 0.25) if rng.random() < 0.5 else paint(rng, "white", "orange"),
+            0.35,
+        ),
+        body(
+            np.concatenate(
+                [
+                    poly((-wide - 0.06, 0.44), (wide + 0.06, 0.44)),
+                    smooth(
+                        poly((wide - 0.1, 0.7), (wide - 0.32, 0.86), (-wide + 0.3, 0.86), (-wide + 0.1, 0.68)),
+                        closed=False,
+                    ),
+                ]
+            ),
+            hull,
+            0.6,
+        ),
         line(poly((-wide + 0.08, 0.6), (wide - 0.08, 0.6)), lighter(hull, 0.6), 0.045),
     ]
     if rng.random() < 0.7:
-        parts.append(body(poly((0, top - 0.03), (0.26, top + 0.05), (0, top + 0.13)), paint(rng, "red", "blue", "orange"), 0.1))
+        parts.append(
+            body(poly((0, top - 0.03), (0.26, top + 0.05), (0, top + 0.13)), paint(rng, "red", "blue", "orange"), 0.1)
+        )
     if rng.random() < 0.4:
         parts += [patch(ellipse(x, 0.7, 0.055), GLASS, 0.4) for x in (-0.3, 0.0, 0.3)]
     return parts

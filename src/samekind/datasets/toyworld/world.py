@@ -10,7 +10,7 @@ from PIL import Image
 
 from samekind.datasets.toyworld import cartoon, living, painting, photo, sketch, things, vehicles
 from samekind.datasets.toyworld.scene import Scene, place
-from samekind.datasets.toyworld.shapes import Shape
+from samekind.datasets.toyworld.shapes import Number, Shape
 from samekind.errors import UsageError
 
 DOMAINS: dict[str, Callable[[Scene, np.random.Generator], Image.Image]] = {
@@ -26,7 +26,7 @@ class Kind:
     """How a class is drawn, how far it may turn (degrees), and whether it stands on the ground."""
 
     shape: Shape
-    spin: float
+    spin: Number
     stands: bool
 
 
@@ -45,7 +45,7 @@ CLASSES: dict[str, Kind] = {
     "fish": Kind(living.fish, 22, False),
     "flower": Kind(living.flower, 16, False),
     "guitar": Kind(things.guitar, 45, False),
-    "house": Kind(things.house, 4, True),
+    "house": Kind(things.house, 2, True),
     "key": Kind(things.key, 180, False),
     "mushroom": Kind(living.mushroom, 8, True),
     "star": Kind(things.star, 36, False),
@@ -55,9 +55,9 @@ CLASSES: dict[str, Kind] = {
 
 
 def draw(class_name: str, domain: str, seed: int = 0, size: int = 160, *, index: int = 0) -> Image.Image:
-    """One RGB picture of `size` x `size` pixels: the `index`-th of `class_name` in `domain`, always the same for a `seed`.
+    """One RGB picture of `size` x `size` pixels: the `index`-th of a class in a domain, always the same for a `seed`.
 
-    Drawn at twice the size and reduced. Raises UsageError for a class or domain that the world does not have.
+    Raises UsageError for a class or domain that the world does not have.
     """
     kind, render = _kind(class_name), DOMAINS.get(domain)
     if render is None:
@@ -67,7 +67,7 @@ def draw(class_name: str, domain: str, seed: int = 0, size: int = 160, *, index:
     # The names' own hash, so that neither a subset of the classes nor their order changes any picture.
     rng = np.random.default_rng([seed, zlib.crc32(f"{class_name}/{domain}".encode()), index])
     scene = place(kind.shape(rng), rng, 2 * size, kind.spin, kind.stands)
-    return render(scene, rng).reduce(2)
+    return render(scene, rng)
 
 
 def _kind(class_name: str) -> Kind:
@@ -86,10 +86,13 @@ class Summary:
     pictures: int
 
 
-def generate(folder: str | Path, *, per_class: int = 12, size: int = 160, classes: Sequence[str] | None = None, seed: int = 0) -> Summary:
-    """Write `per_class` pictures of each class in each domain to `folder`/domain/class/000.png, and say what was written.
+def generate(
+    folder: str | Path, *, per_class: int = 12, size: int = 160, classes: Sequence[str] | None = None, seed: int = 0
+) -> Summary:
+    """Write `per_class` pictures of each class in each domain to `folder`/domain/class/000.png; say what was written.
 
-    The same arguments write the same bytes; files of the same names are replaced. Raises UsageError for a class that the world does not have.
+    The same arguments write the same bytes; files of the same names are replaced. Raises UsageError for a class that
+    the world does not have.
     """
     names, root = tuple(classes or CLASSES), Path(folder)
     for name in names:
@@ -103,7 +106,14 @@ def generate(folder: str | Path, *, per_class: int = 12, size: int = 160, classe
     return Summary(root, tuple(DOMAINS), names, len(DOMAINS) * len(names) * per_class)
 
 
-def contact_sheet(per_class: int = 1, *, size: int = 96, classes: Sequence[str] | None = None, domains: Sequence[str] | None = None, seed: int = 0) -> Image.Image:
+def contact_sheet(
+    per_class: int = 1,
+    *,
+    size: int = 96,
+    classes: Sequence[str] | None = None,
+    domains: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Image.Image:
     """All classes on one picture: a column for each class, `per_class` rows for each domain."""
     names, rows = tuple(classes or CLASSES), tuple(domains or DOMAINS)
     sheet = Image.new("RGB", (len(names) * (size + 2) + 2, len(rows) * per_class * (size + 2) + 2), (255, 255, 255))
