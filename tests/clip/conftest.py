@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 CLIP_VISION = {
     "hidden_size": 32,
@@ -89,3 +90,49 @@ def siglip_folder(tmp_path: Path) -> Callable[..., tuple[Any, Path]]:
         return model, folder
 
     return make
+
+
+class Checkpoint:
+    """A copy of the tiny checkpoint that a test may change and damage."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def edit(self, name: str, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change a JSON file in place."""
+        values = json.loads((self.folder / name).read_text())
+        change(values)
+        (self.folder / name).write_text(json.dumps(values))
+
+    def edit_weights(self, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+        """Change model.safetensors in place."""
+        tensors = load_file(self.folder / "model.safetensors")
+        change(tensors)
+        save_file(tensors, self.folder / "model.safetensors", metadata={"format": "pt"})
+
+    def split(self) -> dict[str, Any]:
+        """Put the weights into two files with an index; gives the index's values."""
+        tensors = load_file(self.folder / "model.safetensors")
+        (self.folder / "model.safetensors").unlink()
+        names = sorted(tensors)
+        parts = {f"model-0000{n}-of-00002.safetensors": names[n - 1 :: 2] for n in (1, 2)}
+        for part, inside in parts.items():
+            save_file({name: tensors[name] for name in inside}, self.folder / part)
+        index = {"metadata": {}, "weight_map": {name: part for part, inside in parts.items() for name in inside}}
+        (self.folder / "model.safetensors.index.json").write_text(json.dumps(index))
+        return index
+
+    def refusal(self) -> str:
+        """The message with which loading is refused."""
+        from samekind.clip.weights import load_encoder
+        from samekind.errors import SamekindError
+
+        with pytest.raises(SamekindError) as error:
+            load_encoder(self.folder)
+        return str(error.value)
+
+
+@pytest.fixture
+def checkpoint(tiny_clip: Path, tmp_path: Path) -> Checkpoint:
+    """The tiny checkpoint, copied."""
+    return Checkpoint(Path(shutil.copytree(tiny_clip, tmp_path / "copy")))

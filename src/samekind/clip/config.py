@@ -109,9 +109,12 @@ def _known(cls: type, values: Mapping[str, Any], where: str) -> dict[str, Any]:
             continue
         if field.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        expected = field.type if isinstance(field.type, type) else str
-        if type(value) is not expected:
-            raise SamekindError(f"config.json: {where}.{field.name} is {value!r}, expected a {expected.__name__}.")
+        choices = get_args(field.type)
+        if choices and value not in choices:
+            raise SamekindError(f"config.json: {where}.{field.name} {value!r} is not one of {', '.join(choices)}.")
+        if not choices and type(value) is not field.type:
+            kind = "whole number" if field.type is int else "number"
+            raise SamekindError(f"config.json: {where}.{field.name} is {value!r}, expected a {kind}.")
         known[field.name] = value
     return known
 
@@ -126,10 +129,6 @@ def _check(config: TextConfig | VisionConfig, where: str) -> None:
         raise SamekindError(
             f"config.json: {where}.hidden_size {config.hidden_size} is no multiple of num_attention_heads "
             f"{config.num_attention_heads}."
-        )
-    if config.hidden_act not in get_args(Activation):
-        raise SamekindError(
-            f"config.json: {where}.hidden_act {config.hidden_act!r} is not one of {', '.join(get_args(Activation))}."
         )
     if not 0.0 < config.layer_norm_eps < 1.0:
         raise SamekindError(f"config.json: {where}.layer_norm_eps is {config.layer_norm_eps!r}, expected 0 < eps < 1.")

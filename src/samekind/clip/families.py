@@ -88,12 +88,17 @@ def _section(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in section.items() if value is not None}
 
 
-def _joint_dim(config: Mapping[str, Any]) -> int:
-    """CLIP's dimension of the joint space, which only the top level decides; 512 is transformers' default."""
-    value = config.get("projection_dim")
+def _whole(values: Mapping[str, Any], key: str, default: int) -> int:
+    """A whole number that decides the joint space's dimension."""
+    value = values.get(key)
     if value is not None and type(value) is not int:
-        raise SamekindError(f"config.json: projection_dim is {value!r}, expected a whole number.")
-    return 512 if value is None else value
+        raise SamekindError(f"config.json: {key} is {value!r}, expected a whole number.")
+    return default if value is None else value
+
+
+def _joint_dim(config: Mapping[str, Any]) -> int:
+    """CLIP's dimension of the joint space: the top level alone decides; 512 is transformers' default."""
+    return _whole(config, "projection_dim", 512)
 
 
 def _clip_vision(config: Mapping[str, Any]) -> Vision:
@@ -122,14 +127,15 @@ def _siglip_vision(config: Mapping[str, Any]) -> Vision:
     section = {**SIGLIP_VISION, **_section(config, "vision_config")}
     if section.get("vision_use_head") is False:
         raise SamekindError("config.json: vision_use_head is false; without its head SigLIP has no picture vector.")
-    sizes = VisionConfig.from_dict(section, projection_dim=section["hidden_size"], class_token=False)
+    joint = _whole(section, "hidden_size", 768)
+    sizes = VisionConfig.from_dict(section, projection_dim=joint, class_token=False)
     return Vision(VisionTransformer(sizes), sizes.hidden_size, sizes.hidden_size, sizes.image_size, sizes)
 
 
 def _siglip_text(config: Mapping[str, Any]) -> TextTower:
     section = {**SIGLIP_TEXT, **_section(config, "text_config")}
     section.pop("eos_token_id", None)  # SigLIP reads the last place
-    joint = section.get("projection_size", section["hidden_size"])
+    joint = _whole(section, "projection_size", _whole(section, "hidden_size", 768))
     return TextTower(TextConfig.from_dict(section, projection_dim=joint, causal=False, head_bias=True))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch.overrides import TorchFunctionMode
 
@@ -86,8 +87,8 @@ def save_encoder(encoder: DualEncoder, folder: str | Path, *, dtype: torch.dtype
         _replace(folder / WEIGHTS, partial(save_file, tensors, metadata={"format": "pt"}))
         for name, data in texts.items():
             _replace(folder / name, partial(_write, data))
-    except OSError as error:
-        raise SamekindError(f"the encoder cannot be written to {folder}: {error.strerror or error}.") from error
+    except (OSError, SafetensorError) as error:
+        raise SamekindError(f"the encoder cannot be written to {folder}: {error}. Is there room?") from error
 
 
 def _replace(target: Path, write: Callable[[Path], object]) -> None:
