@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import stat
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from samekind.images.errors import (
     printable,
 )
 from samekind.images.formats import FORMATS
+from samekind.images.refs import is_url
 
 __all__ = ["FORMATS", "Decoded", "ImageError", "Limits", "decode", "is_url", "open_image", "read"]
 
@@ -54,11 +54,6 @@ class Decoded:
     width: int
     height: int
     format: str
-
-
-def is_url(uri: str) -> bool:
-    """Whether `uri` is an address with a scheme, rather than a path."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", uri) is not None
 
 
 def read(uri: str, limits: Limits = DEFAULT_LIMITS, *, allow_urls: bool = False) -> bytes:
