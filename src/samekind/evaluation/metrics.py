@@ -56,7 +56,8 @@ def ranked_relevance(
 def precision_at_k(ranked: Bool[np.ndarray, "b g"], k: int) -> Float64[np.ndarray, " b"]:
     """The share of relevant pictures among the first k; always divided by k, also where the gallery is smaller."""
     _check(k)
-    return ranked[:, :k].sum(axis=1) / np.float64(k)
+    share: Float64[np.ndarray, " b"] = ranked[:, :k].sum(axis=1) / np.float64(k)
+    return share
 
 
 def average_precision_at_k(
