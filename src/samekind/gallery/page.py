@@ -8,21 +8,15 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path, PurePosixPath
 
+from PIL import Image
+
 from samekind.gallery.hits import Hit
-from samekind.images.decode import decode, read
+from samekind.gallery.query import Term
+from samekind.images.decode import decode, is_url, read
 from samekind.images.errors import ImageError
 
 THUMBNAIL = 176  # pixels of the longer side: sharp on screens with two pixels per dot at the size shown
 MISSING = {"vanished": "no longer there", "url_refused": "not fetched", "unreadable": "not readable"}
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One summand of a query: a text, or a picture by path or URL; negative weights push away."""
-
-    text: str | None = None
-    uri: str | None = None
-    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,7 @@ class _Thumbnails:
         """An image element, or a placeholder that says what is wrong with the file."""
         if uri not in self.known:
             try:
-                self.known[uri] = thumbnail(uri, allow_urls=self.allow_urls), ""
+                self.known[uri] = thumbnail(decode(read(uri, allow_urls=self.allow_urls), target=THUMBNAIL).image), ""
             except ImageError as error:
                 self.known[uri] = "", MISSING.get(error.reason, "cannot be shown")
         source, problem = self.known[uri]
@@ -73,12 +67,11 @@ class _Thumbnails:
         return f'<img src="{source}" alt="{_text(alt)}" loading="lazy" decoding="async">'
 
 
-def thumbnail(uri: str, *, allow_urls: bool = False) -> str:
-    """The picture as a data URI of a JPEG, at most THUMBNAIL pixels wide and high. Raises ImageError."""
-    image = decode(read(uri, allow_urls=allow_urls), target=THUMBNAIL).image
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=82, optimize=True)
+def thumbnail(image: Image.Image) -> str:
+    """The picture (upright, RGB) as a data URI of a JPEG, at most THUMBNAIL pixels wide and high."""
+    small, file = image.copy(), io.BytesIO()
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    small.convert("RGB").save(file, "JPEG", quality=82, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
@@ -138,10 +131,14 @@ def _row(row: Row, pictures: _Thumbnails) -> str:
 def _term(term: Term, pictures: _Thumbnails) -> str:
     """A summand of the query, with its weight where that is not one."""
     weight = "" if term.weight == 1 else f'<span class="weight">{term.weight:g} &times;</span> '
-    if term.uri is None:
-        return f"<p>{weight}<q>{_text(term.text or '')}</q></p>"
-    image = pictures.html(term.uri, f"query: {tail(term.uri)}")
-    return f"<figure>{_linked(term.uri, image)}<figcaption>{weight}{_name(term.uri)}</figcaption></figure>"
+    if term.kind == "text":
+        return f"<p>{weight}<q>{_text(str(term.value))}</q></p>"
+    if isinstance(term.value, Image.Image):
+        image = f'<img src="{thumbnail(term.value)}" alt="query: a picture without a name">'
+        return f"<figure>{image}<figcaption>{weight}</figcaption></figure>"
+    uri = str(term.value) if is_url(str(term.value)) else str(Path(term.value).absolute())
+    image = _linked(uri, pictures.html(uri, f"query: {tail(uri)}"))
+    return f"<figure>{image}<figcaption>{weight}{_name(uri)}</figcaption></figure>"
 
 
 def _hit(hit: Hit, same: bool | None, pictures: _Thumbnails) -> str:

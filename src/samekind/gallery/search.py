@@ -145,5 +145,6 @@ def hits(snapshot: Snapshot, result: Result, domains: Sequence[str] | None) -> t
         facts = {name: snapshot.rows.column(name)[row].as_py() for name in ("id", "uri", "domain", "copies")}
         places = [(facts["uri"], facts["domain"]), *((copy["uri"], copy["domain"]) for copy in facts["copies"])]
         uri, domain = next((place for place in places if not domains or place[1] in domains), places[0])
-        found.append(Hit(rank, score, uri, domain, facts["id"]))
+        # Unit vectors are so to float32's rounding only.
+        found.append(Hit(rank, min(max(score, -1.0), 1.0), uri, domain, facts["id"]))
     return tuple(found)

@@ -44,11 +44,10 @@ class PictureTable:
     def create(cls, folder: Path, dim: int) -> Self:
         """Make an empty table. What an interrupted creation left behind, which holds no row, is replaced."""
         with refusals(folder):
-            if latest_version(folder) is None:
-                shutil.rmtree(_dataset(folder), ignore_errors=True)
-            elif cls.open(folder).rows:
+            if latest_version(folder) is not None and cls.open(folder).rows:
                 raise damaged(folder, "it has pictures, but does not say by which retriever")
-            return cls(folder, _connect(folder).create_table(TABLE_NAME, schema=table_schema(dim), mode="overwrite"))
+            shutil.rmtree(_dataset(folder), ignore_errors=True)
+            return cls(folder, _connect(folder).create_table(TABLE_NAME, schema=table_schema(dim)))
 
     @property
     def version(self) -> int:

@@ -1,0 +1,125 @@
+"""What to search for: pictures and texts, weighted, added and subtracted."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from jaxtyping import Float32, Float64
+from PIL import Image
+
+from samekind.errors import UsageError
+from samekind.gallery.schema import RetrieverLike
+from samekind.images.source import EXTENSIONS
+
+_WEIGHT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?):(.*)", re.DOTALL)
+_ZERO = 1e-6  # norm below which a sum of unit vectors is rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of a query: a picture (a path or PIL's) or a text, with the weight that its unit vector gets."""
+
+    kind: Literal["image", "text"]
+    value: str | Path | Image.Image
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.weight) or self.weight == 0:
+            raise UsageError(f"A weight must be a number other than 0, not {self.weight}, for {self.value}.")
+        if self.kind == "text" and not str(self.value).strip():
+            raise UsageError("A text to search for is empty.")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A weighted sum of pictures and texts."""
+
+    terms: tuple[Term, ...]
+
+    def __post_init__(self) -> None:
+        if not self.terms:
+            raise UsageError("There is nothing to search for; give a picture's path or a text in quotes.")
+
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> Self:
+        """Read a command line: `"2:a red car" ./sketch.png - "toy"`.
+
+        Each word is a picture or a text, after an optional weight and a colon; a lone `-` makes the next one negative.
+        A word that is the path of a file is a picture, also if it looks like something else. Otherwise `image:PATH` and
+        `text:WORDS` say what follows, to the end of the word (`text:3:10 to Yuma`); a word with a picture's extension
+        or a slash is taken for a mistyped path and refused; everything else is a text. Raises UsageError.
+        """
+        terms: list[Term] = []
+        sign = 1.0
+        for word in words:
+            if word == "-" and sign > 0:
+                sign = -1.0
+            elif word == "-":
+                raise UsageError("There are two lone - in a row; each must stand before a picture or a text.")
+            else:
+                terms.append(_term(word, sign))
+                sign = 1.0
+        if sign < 0:
+            raise UsageError("The last word is a lone -; it must stand before a picture or a text.")
+        return cls(tuple(terms))
+
+    def vector(self, retriever: RetrieverLike) -> Float32[np.ndarray, " d"]:
+        """The normalised weighted sum of the parts' normalised vectors.
+
+        Raises ImageError for a picture that cannot be opened, UsageError for parts that cancel out.
+        """
+        total: Float64[np.ndarray, " d"] = np.zeros(retriever.dim)
+        for kind in ("image", "text"):
+            chosen = [term for term in self.terms if term.kind == kind]
+            if not chosen:
+                continue
+            if kind == "image":
+                found = retriever.encode_images([term.value for term in chosen])
+            else:
+                found = retriever.encode_texts([str(term.value) for term in chosen])
+            rows = found.astype(np.float64)
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+            total += np.array([term.weight for term in chosen]) @ rows
+        norm = float(np.linalg.norm(total))
+        scale = max(abs(term.weight) for term in self.terms)
+        if not norm > _ZERO * scale:
+            raise UsageError("The parts of the query cancel out, which leaves nothing to search for; change a weight.")
+        return np.asarray(total / norm, dtype=np.float32)
+
+
+def _term(word: str, sign: float) -> Term:
+    if _is_file(word):
+        return Term("image", word, sign)
+    if found := _WEIGHT.fullmatch(word):
+        sign, word = sign * float(found[1]), found[2]
+    if word.startswith("text:"):
+        return Term("text", word.removeprefix("text:"), sign)
+    forced = word.startswith("image:")
+    path = word.removeprefix("image:")
+    if _is_file(path):
+        return Term("image", path, sign)
+    if forced or "/" in word or "\\" in word or Path(word).suffix.lower().removeprefix(".") in EXTENSIONS:
+        raise UsageError(_no_picture(path, forced=forced))
+    return Term("text", word, sign)
+
+
+def _is_file(word: str) -> bool:
+    try:
+        return Path(word).is_file()
+    except (OSError, ValueError):  # too long for a path, or with a zero byte
+        return False
+
+
+def _no_picture(path: str, *, forced: bool) -> str:
+    if "://" in path:
+        return f"{path} is an address; a search fetches none. Download the picture, and search with the file."
+    try:
+        found = Path(path).is_dir()
+    except (OSError, ValueError):
+        found = False
+    what = "is a folder, not a picture" if found else "does not exist"
+    return f"The picture {path} {what}." + ("" if forced else f" If it is a text, write 'text:{path}'.")
