@@ -1,1 +1,45 @@
 """The command line: one file per verb."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+import samekind
+from samekind.cli.index import index
+from samekind.cli.info import info
+from samekind.cli.search import search
+
+app = typer.Typer(
+    name="samekind",
+    help="Find pictures of the same kind of thing, in whatever style they were made.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(index)
+app.command()(search)
+app.command()(info)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"samekind {samekind.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _samekind(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Find pictures of the same kind of thing, in whatever style they were made."""
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except KeyboardInterrupt:  # before a verb had begun
+        sys.exit(130)

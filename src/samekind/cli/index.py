@@ -1,0 +1,84 @@
+"""`samekind index`: pictures into a gallery."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from samekind.cli.console import json_result, message, printable, result, verb
+from samekind.cli.galleries import open_filled, short
+from samekind.errors import UsageError
+
+if TYPE_CHECKING:
+    from samekind.gallery.report import IngestReport
+    from samekind.gallery.store import Gallery
+
+
+@verb
+def index(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Folders (recursive), pictures, lists of paths or URLs (.txt), manifests (.csv, .jsonl, .parquet).",
+        ),
+    ],
+    gallery: Annotated[
+        Path, typer.Option("--gallery", "-g", metavar="DIR", help="The gallery; made where there is none.")
+    ],
+    retriever: Annotated[
+        str | None,
+        typer.Option(
+            metavar="mini|DIR|HUB_ID", help="What encodes the pictures: by default what filled the gallery, or mini."
+        ),
+    ] = None,
+    domain: Annotated[str | None, typer.Option(metavar="NAME", help="The domain of all these pictures.")] = None,
+    domain_from_folder: Annotated[
+        bool, typer.Option("--domain-from-folder", help="The first folder below a source names the domain.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads that open pictures.")] = None,
+    allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Fetch pictures from http(s) addresses.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON to standard output.")] = False,
+) -> None:
+    """Encode pictures into a gallery; only what is new or changed is read."""
+    if domain is not None and domain_from_folder:
+        raise UsageError("--domain and --domain-from-folder exclude each other: give one of them.")
+    opened = _opened(gallery, retriever)
+    from samekind.cli.progress import display
+
+    with display() as show:
+        report = opened.add(
+            *sources,
+            domain=domain,
+            domain_from_folder=domain_from_folder,
+            workers=workers,
+            allow_urls=allow_urls,
+            progress=show,
+        )
+    if report.skipped:
+        message(f"{report.skipped:,} pictures were skipped; {short(str(opened.path / 'skipped.jsonl'))} says why.")
+    if as_json:
+        json_result(report.to_json())
+    else:
+        result(printable(summary(report, short(str(opened.path)))) + "\n")
+
+
+def _opened(folder: Path, retriever: str | None) -> "Gallery":
+    """The gallery, made with the retriever asked for (or mini) where there is none."""
+    from samekind.gallery.schema import META_NAME
+    from samekind.gallery.store import Gallery
+
+    if retriever is None and (folder.expanduser() / META_NAME).exists():
+        return open_filled(folder, None)
+    from samekind.retriever.store import load
+
+    return Gallery.open(folder, load(retriever or "mini"), create=True)
+
+
+def summary(report: "IngestReport", gallery: str) -> str:
+    """What was done, in one line: only what occurred is mentioned."""
+    counts = ("new", "duplicates", "moved", "changed", "touched", "relabelled", "removed", "skipped", "unchanged")
+    told = [f"{count:,} {name}" for name in counts if (count := getattr(report, name))]
+    rate = f", {report.encoded / report.seconds:.1f} encoded/s" if report.encoded and report.seconds else ""
+    done = ", ".join(told) or "nothing to do"
+    return f"{gallery} holds {report.rows:,} pictures: {done} ({report.seconds:.1f} s{rate})."
