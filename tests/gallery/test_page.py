@@ -133,7 +133,7 @@ def test_a_hit_whose_file_vanished_leaves_a_placeholder_and_the_rest_is_there(pi
     assert [attributes["role"] for attributes in gone] == ["img", "img"]
     assert "no longer there" in gone[0]["aria-label"]
     assert "cannot be shown" in gone[1]["aria-label"]
-    assert len(document.all("img")) == 1
+    assert len(document.all("img")) == len(document.all("a")) == 1
 
 
 def test_urls_are_not_fetched_unless_asked_and_are_linked() -> None:
@@ -143,7 +143,9 @@ def test_urls_are_not_fetched_unless_asked_and_are_linked() -> None:
     assert document.all("a")[0]["rel"] == "noopener noreferrer"
 
 
-@pytest.mark.parametrize("uri", ["javascript:alert(1)", "data:text/html,x", "relative/a.png", "file:///etc/passwd", ""])
+@pytest.mark.parametrize(
+    "uri", ["javascript:alert(1)", "data:text/html,x", "javascript://x/%0aalert(1)", "a.png", "file:///etc/passwd", ""]
+)
 def test_only_absolute_paths_and_http_addresses_become_links(uri: str) -> None:
     assert one(uri).all("a") == []
 

@@ -12,8 +12,9 @@ from PIL import Image
 
 from samekind.gallery.hits import Hit
 from samekind.gallery.query import Term
-from samekind.images.decode import decode, is_url, read
+from samekind.images.decode import decode, read
 from samekind.images.errors import ImageError
+from samekind.images.refs import is_url
 
 THUMBNAIL = 176  # pixels of the longer side: sharp on screens with two pixels per dot at the size shown
 MISSING = {"vanished": "no longer there", "url_refused": "not fetched", "unreadable": "not readable"}
@@ -55,7 +56,7 @@ class _Thumbnails:
     known: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def html(self, uri: str, alt: str) -> str:
-        """An image element, or a placeholder that says what is wrong with the file."""
+        """The picture as a link to the original, or a placeholder that says what is wrong with the file."""
         if uri not in self.known:
             try:
                 self.known[uri] = thumbnail(decode(read(uri, allow_urls=self.allow_urls), target=THUMBNAIL).image), ""
@@ -63,8 +64,9 @@ class _Thumbnails:
                 self.known[uri] = "", MISSING.get(error.reason, "cannot be shown")
         source, problem = self.known[uri]
         if problem:
-            return f'<div class="gone" role="img" aria-label="{_text(f"{alt}: {problem}")}">{problem}</div>'
-        return f'<img src="{source}" alt="{_text(alt)}" loading="lazy" decoding="async">'
+            gone = f'<div class="gone" role="img" aria-label="{_text(f"{alt}: {problem}")}">{problem}</div>'
+            return _linked(uri, gone) if is_url(uri) else gone
+        return _linked(uri, f'<img src="{source}" alt="{_text(alt)}" loading="lazy" decoding="async">')
 
 
 def thumbnail(image: Image.Image) -> str:
@@ -137,17 +139,17 @@ def _term(term: Term, pictures: _Thumbnails) -> str:
         image = f'<img src="{thumbnail(term.value)}" alt="query: a picture without a name">'
         return f"<figure>{image}<figcaption>{weight}</figcaption></figure>"
     uri = str(term.value) if is_url(str(term.value)) else str(Path(term.value).absolute())
-    image = _linked(uri, pictures.html(uri, f"query: {tail(uri)}"))
+    image = pictures.html(uri, f"query: {tail(uri)}")
     return f"<figure>{image}<figcaption>{weight}{_name(uri)}</figcaption></figure>"
 
 
 def _hit(hit: Hit, same: bool | None, pictures: _Thumbnails) -> str:
-    image = _linked(hit.uri, pictures.html(hit.uri, f"hit {hit.rank}: {tail(hit.uri)}"))
+    image = pictures.html(hit.uri, f"hit {hit.rank}: {tail(hit.uri)}")
     mark = {None: "", True: '<b class="yes">&#10003; same</b> ', False: '<b class="no">&#10007; other</b> '}[same]
     kind = {None: "", True: ' class="right"', False: ' class="wrong"'}[same]
-    domain = f"{_text(hit.domain)} " if hit.domain else ""
-    facts = f'{mark}{domain}<data value="{hit.score:.6g}">{hit.score:.3f}</data>'
-    return f"<li{kind}><figure>{image}<figcaption>{facts}<br>{_name(hit.uri)}</figcaption></figure></li>"
+    domain = f"{_text(hit.domain)}<br>" if hit.domain else ""
+    facts = f'{mark}<data value="{hit.score:.6g}">{hit.score:.3f}</data><br>{domain}'
+    return f"<li{kind}><figure>{image}<figcaption>{facts}{_name(hit.uri)}</figcaption></figure></li>"
 
 
 def tail(uri: str, parts: int = 2) -> str:
@@ -206,7 +208,7 @@ article { display: grid; grid-template-columns: 9.5rem 1fr; gap: 1rem; padding: 
   border-bottom: 1px solid var(--line); }
 figure { margin: 0; }
 img, .gone { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: .3rem;
-  background: var(--card); }
+  background: var(--card); outline: 1px solid var(--line); }
 .gone { display: grid; place-items: center; text-align: center; padding: .5rem; color: var(--soft);
   border: 1px dashed var(--soft); font-size: .85rem; }
 figcaption { font-size: .8rem; line-height: 1.35; color: var(--soft); padding: .25rem 0; overflow-wrap: anywhere; }
