@@ -116,10 +116,11 @@ def decode(data: bytes, *, target: int | None = None, limits: Limits = DEFAULT_L
     """Turn the bytes of a picture into upright RGB: orientation applied, transparency on white, profile to sRGB.
 
     `target` is the shortest side in pixels that will be needed. A JPEG that has at least twice of it on both sides
-    (`DRAFT_MARGIN`) is decoded at 1/2, 1/4 or 1/8 of its size, never below that twice: libjpeg drops the frequencies
-    that the following resize would throw away. Against a full decode, the resized picture differs by less than
-    0.5 of 255 on average, and by less than 0.3 for usual photos (tests/images/test_draft.py), at about a third of
-    the time. `Preprocess.pixels` also undoes the rounding of the reduced size (`orient.extent`).
+    (`DRAFT_MARGIN`) is decoded at 1/2, 1/4 or 1/8 of its size, never below that twice: libjpeg leaves out frequencies
+    that the following resize would throw away. That takes about a third of the time. It costs, against a full decode
+    and after the resize, about 1 level of 255 on average where the reduced picture is just large enough, half of that
+    at three times the need (pictures with the spectrum of photographs, tests/images/test_draft.py). `Decoded.image`
+    notes how its size was rounded up, so that `Preprocess.pixels` shifts nothing (`orient.extent`).
 
     Raises ImageError: empty, truncated, unsupported, corrupt, too_many_pixels, too_many_bytes. Whatever Pillow throws
     becomes one of these. Safe to call from many threads; no global setting of Pillow is touched.

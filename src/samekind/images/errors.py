@@ -84,6 +84,9 @@ class UrlFailedError(ImageError):
     reason = "url_failed"
 
 
+SLUGS = frozenset(error.reason for error in ImageError.__subclasses__())
+
+
 def printable(path: str) -> str:
     r"""`path` as text that can be printed and stored: bytes that are no UTF-8 come out as `\xff`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

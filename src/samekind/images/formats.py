@@ -118,16 +118,29 @@ def explain(error: Exception, data: bytes) -> ImageError:
     early = isinstance(error, EOFError | struct.error) or isinstance(
         error.__cause__, EOFError | struct.error | IndexError
     )
-    if early or _TRUNCATED.search(said) or _is_cut_webp(data):
+    if early or _TRUNCATED.search(said) or _is_cut(data):
         return TruncatedError(f"the file ends before the picture does ({said}); copy or download it again")
     if _is_heif(data) or _UNSUPPORTED.search(said):
         return UnsupportedError(f"this kind of picture is not opened here ({said}); convert it to PNG or JPEG")
     return CorruptError(f"the picture is damaged ({said})")
 
 
-def _is_cut_webp(data: bytes) -> bool:
-    """Whether a WebP announces more bytes than there are; its decoder says nothing about it."""
-    return data[:4] == b"RIFF" and len(data) < 8 + int.from_bytes(data[4:8], "little")
+def _is_cut(data: bytes) -> bool:
+    """Whether a WebP or an AVIF announces more bytes than there are, about which their decoders are silent.
+
+    Sources: RFC 9649, section 2.3 (RIFF); ISO/IEC 14496-12, clause 4.2 (boxes: size, type, content).
+    """
+    if data[:4] == b"RIFF":
+        return len(data) < 8 + int.from_bytes(data[4:8], "little")
+    place = 0
+    while data[4:8] == b"ftyp" and place < len(data):
+        size = int.from_bytes(data[place : place + 4])
+        if size == 1:  # the size proper follows the type, in 64 bits
+            size = int.from_bytes(data[place + 8 : place + 16])
+        if size < 8:  # 0 means to the end; less makes no sense
+            break
+        place += size
+    return place > len(data)
 
 
 def _is_heif(data: bytes) -> bool:
