@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
 
@@ -41,7 +41,7 @@ class Ledger:
         self._disputed: dict[str, list[str]] = {}
 
     @classmethod
-    def read(cls, batches: Iterable[pa.RecordBatch]) -> Self:
+    def read(cls, batches: Iterable[pa.RecordBatch]) -> "Ledger":
         """Build it from batches of `LEDGER_COLUMNS`."""
         ledger = cls()
         for batch in batches:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -45,7 +45,7 @@ class Query:
             raise UsageError("There is nothing to search for; give a picture's path or a text in quotes.")
 
     @classmethod
-    def parse(cls, words: Sequence[str]) -> Self:
+    def parse(cls, words: Sequence[str]) -> "Query":
         """Read a command line: `"2:a red car" ./sketch.png - "toy"`.
 
         Each word is a picture or a text, after an optional weight and a colon; a lone `-` makes the next one negative.

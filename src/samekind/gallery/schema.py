@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
@@ -110,7 +110,7 @@ class Meta:
     samekind: str = samekind.__version__
 
     @classmethod
-    def of(cls, retriever: RetrieverLike) -> Self:
+    def of(cls, retriever: RetrieverLike) -> "Meta":
         """The facts of a new gallery for this retriever."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         facts = (retriever.name, retriever.sha256, retriever.dim, retriever.space, retriever.ref)

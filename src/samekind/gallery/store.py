@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -43,7 +42,7 @@ class Gallery:
         self._snapshot: Snapshot | None = None
 
     @classmethod
-    def open(cls, path: str | Path, retriever: RetrieverLike | None = None, *, create: bool = False) -> Self:
+    def open(cls, path: str | Path, retriever: RetrieverLike | None = None, *, create: bool = False) -> "Gallery":
         """Open a gallery, or with `create` make it where there is none.
 
         Without a retriever, the one that filled the gallery is loaded when it is needed. Raises SamekindError for what

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
 
@@ -32,7 +32,7 @@ class PictureTable:
         self._table = table
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path) -> "PictureTable":
         """Open the newest version; raises SamekindError when files are missing or garbled."""
         with refusals(folder):
             try:
@@ -41,7 +41,7 @@ class PictureTable:
                 raise damaged(folder, "its table is missing or garbled") from error
 
     @classmethod
-    def create(cls, folder: Path, dim: int) -> Self:
+    def create(cls, folder: Path, dim: int) -> "PictureTable":
         """Make an empty table. What an interrupted creation left behind, which holds no row, is replaced."""
         with refusals(folder):
             if latest_version(folder) is not None and cls.open(folder).rows:
@@ -60,7 +60,7 @@ class PictureTable:
         with refusals(self.folder):
             return int(self._table.count_rows())
 
-    def at(self, version: int) -> Self:
+    def at(self, version: int) -> "PictureTable":
         """This table at an older version; raises SamekindError when that has been tidied away."""
         older = self.open(self.folder)
         with refusals(self.folder):

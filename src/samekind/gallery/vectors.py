@@ -167,7 +167,7 @@ class _Sidecar:
             sink = pa.BufferOutputStream()
             with ipc.new_file(sink, rows.schema.with_metadata(facts)) as writer:  # type: ignore[no-untyped-call]
                 writer.write_batch(rows)
-            write_atomically(self._rows_file(version), sink.getvalue())
+            write_atomically(self._rows_file(version), sink.getvalue().to_pybytes())
             for old in self.folder.glob("*-*.*"):
                 if old.name not in (name, self._rows_file(version).name):
                     old.unlink(missing_ok=True)  # whoever has it mapped keeps it
