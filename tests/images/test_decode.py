@@ -94,6 +94,7 @@ def test_the_exif_orientation_is_applied(format: str, orientation: int) -> None:
     assert_looks(decoded, CORNERS, tolerance=8)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 @pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0garbage" * 9, b"Exif\0\0MM"])
 def test_a_broken_exif_block_costs_nothing_but_itself(exif: bytes) -> None:
     assert_looks(decode(saved(quarters(), "JPEG", exif=exif, quality=95, subsampling=0)), CORNERS, tolerance=8)

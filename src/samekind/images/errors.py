@@ -89,4 +89,7 @@ SLUGS = frozenset(error.reason for error in ImageError.__subclasses__())
 
 def printable(path: str) -> str:
     r"""`path` as text that can be printed and stored: bytes that are no UTF-8 come out as `\xff`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # surrogates that no file system has made
+        return path.encode("utf-8", "backslashreplace").decode()

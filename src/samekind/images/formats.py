@@ -114,7 +114,7 @@ def explain(error: Exception, data: bytes) -> ImageError:
     """The named error for what a plugin raised."""
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return TooManyPixelsError(f"it has too many pixels: {error}")
-    said = str(error) or type(error).__name__
+    said = str(error) if " " in str(error) else repr(error)
     early = isinstance(error, EOFError | struct.error) or isinstance(
         error.__cause__, EOFError | struct.error | IndexError
     )

@@ -122,7 +122,8 @@ def _identity(folder: str) -> tuple[int, int]:
 
 
 def _extension(name: str) -> str:
-    return name.rpartition(".")[2].lower()
+    stem, _, extension = name.rpartition(".")
+    return extension.lower() if stem else ""
 
 
 def _file(path: str, domain: str | None, entry: "os.DirEntry[str] | None" = None) -> _Found:
