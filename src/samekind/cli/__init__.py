@@ -22,10 +22,11 @@ app.command()(search)
 app.command()(info)
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"samekind {samekind.__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

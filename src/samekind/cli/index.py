@@ -19,7 +19,7 @@ def index(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="SOURCE",
             help="Folders (recursive), pictures, lists of paths or URLs (.txt), manifests (.csv, .jsonl, .parquet).",
         ),
     ],
@@ -56,7 +56,8 @@ def index(
             progress=show,
         )
     if report.skipped:
-        message(f"{report.skipped:,} pictures were skipped; {short(str(opened.path / 'skipped.jsonl'))} says why.")
+        were = "picture was" if report.skipped == 1 else "pictures were"
+        message(f"{report.skipped:,} {were} skipped; {short(str(opened.path / 'skipped.jsonl'))} says why.")
     if as_json:
         json_result(report.to_json())
     else:

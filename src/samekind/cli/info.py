@@ -55,7 +55,11 @@ def _retriever(ref: str) -> dict[str, Any]:
 
 def _gallery(place: Path) -> dict[str, Any]:
     """A gallery's size, and the retriever that filled it."""
-    raise SamekindError(str(place))
+    from samekind.gallery.store import Gallery
+
+    gallery = Gallery.open(place)
+    facts = {"path": str(gallery.path), "rows": gallery.rows, "domains": gallery.domains}
+    return {"kind": "gallery", **facts, **gallery.meta.to_dict()}
 
 
 def _file(place: Path) -> dict[str, Any]:
@@ -86,7 +90,9 @@ def _lines(facts: dict[str, Any], indent: str) -> list[str]:
         if isinstance(value, dict) and value:
             told += [f"{indent}{name}:", *_lines(value, f"{indent}  ")]
         elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-            told.append(f"{indent}{name}: {len(value)}")
+            told.append(f"{indent}{name}: {len(value):,}")
+        elif isinstance(value, list) and value:
+            told.append(f"{indent}{name}: {', '.join(str(item) for item in value)}")
         elif value not in (None, {}, []):
             told.append(f"{indent}{name}: {value}")
     return told
