@@ -10,7 +10,7 @@ from PIL import Image
 from samekind.datasets.toyworld import CLASSES, DOMAINS, contact_sheet, draw, generate
 from samekind.datasets.toyworld.scene import place, silhouette
 from samekind.datasets.toyworld.shapes import around, ellipse, flipped, mirrored, moved, smooth, turned
-from samekind.errors import UsageError
+from samekind.errors import SamekindError, UsageError
 
 EVERY = [(name, domain) for name in CLASSES for domain in DOMAINS]
 
@@ -145,3 +145,22 @@ def test_turning_by_a_right_angle_is_clockwise_on_the_screen_and_mirror_images_a
 def test_the_outline_round_circles_lies_on_the_outermost_of_them() -> None:
     outline = around([ellipse(0, 0, 1), ellipse(0, 0, 0.5)], (0, 0))
     assert np.allclose(np.hypot(*outline.T), 1, atol=0.02)
+
+
+def test_drawing_again_leaves_whole_files_alone_and_mends_broken_ones(tmp_path: Path) -> None:
+    generate(tmp_path, per_class=2, size=32, classes=["key"])
+    whole, broken = tmp_path / "photo/key/000.png", tmp_path / "photo/key/001.png"
+    before, expected = whole.stat().st_mtime_ns, broken.read_bytes()
+    broken.write_bytes(expected[:100])
+    told: list[tuple[int, int]] = []
+    generate(tmp_path, per_class=2, size=32, classes=["key"], progress=lambda done, total: told.append((done, total)))
+    assert whole.stat().st_mtime_ns == before
+    assert broken.read_bytes() == expected
+    assert told == [(n, 8) for n in range(8)]
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SamekindError, match="file"):
+        generate(tmp_path / "file", per_class=1, size=32, classes=["key"])

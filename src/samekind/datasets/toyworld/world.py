@@ -1,8 +1,10 @@
 """The drawn world: every class in every domain, one picture or a whole labelled folder of them."""
 
+import io
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image
 from samekind.datasets.toyworld import cartoon, living, painting, photo, sketch, things, vehicles
 from samekind.datasets.toyworld.scene import Scene, place
 from samekind.datasets.toyworld.shapes import Number, Shape
-from samekind.errors import UsageError
+from samekind.errors import SamekindError, UsageError
 
 DOMAINS: dict[str, Callable[[Scene, np.random.Generator], Image.Image]] = {
     "photo": photo.render,
@@ -87,23 +89,44 @@ class Summary:
 
 
 def generate(
-    folder: str | Path, *, per_class: int = 12, size: int = 160, classes: Sequence[str] | None = None, seed: int = 0
+    folder: str | Path,
+    *,
+    per_class: int = 12,
+    size: int = 160,
+    classes: Sequence[str] | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write `per_class` pictures of each class in each domain to `folder`/domain/class/000.png; say what was written.
 
-    The same arguments write the same bytes; files of the same names are replaced. Raises UsageError for a class that
-    the world does not have.
+    The same arguments write the same bytes. A file that has them already is left alone, any other file of that name is
+    replaced, whole or not at all. `progress` is told pictures done and pictures in all. Raises UsageError for a class
+    that the world does not have, SamekindError where nothing can be written.
     """
     names, root = tuple(classes or CLASSES), Path(folder)
     for name in names:
         _kind(name)
-    for domain in DOMAINS:
-        for name in names:
-            place_of = root / domain / name
-            place_of.mkdir(parents=True, exist_ok=True)
-            for index in range(per_class):
-                draw(name, domain, seed, size, index=index).save(place_of / f"{index:03d}.png", compress_level=3)
-    return Summary(root, tuple(DOMAINS), names, len(DOMAINS) * len(names) * per_class)
+    every = list(product(DOMAINS, names, range(per_class)))
+    for done, (domain, name, index) in enumerate(every):
+        if progress:
+            progress(done, len(every))
+        data = io.BytesIO()
+        draw(name, domain, seed, size, index=index).save(data, "PNG", compress_level=3)
+        _write(root / domain / name / f"{index:03d}.png", data.getvalue())
+    return Summary(root, tuple(DOMAINS), names, len(every))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Put `data` into the file, unless it is there already."""
+    try:
+        if path.is_file() and path.read_bytes() == data:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        raise SamekindError(f"{path} cannot be written: {error.strerror}. Choose another folder.") from error
 
 
 def contact_sheet(
