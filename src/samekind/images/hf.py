@@ -20,7 +20,12 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "siglip": {**_HALF, "resample": 3, "do_center_crop": False},
     "vit": {**_HALF, "resample": 2, "do_center_crop": False},
 }
+# Numbers of PIL.Image.Resampling.
 _INTERPOLATIONS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}
+
+# Steps that change nothing here, or are done for every picture; any other one that is asked for is refused.
+_UNDERSTOOD = {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"}
+_REFUSED = {"crop_pct", "size_divisor", "pad_size", "max_num_patches", "max_pixels", "min_pixels", "use_square_size"}
 
 
 def _family(config: Mapping[str, Any]) -> str:
@@ -34,18 +39,19 @@ def _family(config: Mapping[str, Any]) -> str:
 def read_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of `Preprocess` for a `preprocessor_config.json`; raises UsageError for what we cannot do alike."""
     family = _family(config)
-    settings = {**_DEFAULTS.get(family, {}), **{key: value for key, value in config.items() if value is not None}}
+    given = {key: value for key, value in config.items() if value is not None}
+    settings = {**_DEFAULTS.get(family, {}), **given}
     for key in ("size", "resample", "image_mean", "image_std"):
         if key not in settings:
             raise _refusal(f"{key!r} is missing, and {family or 'an unnamed processor'} has no default known here")
-    for key in ("do_resize", "do_convert_rgb"):
-        if settings.get(key, True) is False and key == "do_resize":
-            raise _refusal("do_resize is false, but a model needs pictures of one size")
-    if settings.get("do_pad"):
-        raise _refusal("do_pad is not understood")
-    interpolation = _INTERPOLATIONS.get(settings["resample"])
+    for key, value in settings.items():
+        if value and (key in _REFUSED or (key.startswith("do_") and key not in _UNDERSTOOD)):
+            raise _refusal(f"{key!r} ({value!r}) is not understood")
+    if not settings.get("do_resize", True):
+        raise _refusal("'do_resize' is false, but a model needs pictures of one size")
+    interpolation = next((name for number, name in _INTERPOLATIONS.items() if settings["resample"] == number), None)
     if interpolation is None:
-        raise _refusal(f"resample is {settings['resample']!r}; understood are {_INTERPOLATIONS}")
+        raise _refusal(f"'resample' is {settings['resample']!r}; understood are {_INTERPOLATIONS}")
     mean, std = _normalisation(settings)
     return {**_geometry(settings, family), "interpolation": interpolation, "mean": mean, "std": std}
 
@@ -55,29 +61,31 @@ def _geometry(settings: Mapping[str, Any], family: str) -> dict[str, Any]:
     size = settings["size"]
     crops = bool(settings.get("do_center_crop", "crop_size" in settings))
     if isinstance(size, int):  # older files: CLIP meant the shortest side, ViT a square
-        size = {"shortest_edge": size} if "clip" in family and family != "siglip" else {"height": size, "width": size}
-    if not isinstance(size, Mapping):
-        raise _refusal(f"size is {size!r}")
-    if set(size) == {"shortest_edge"}:
+        size = (
+            {"shortest_edge": size} if "clip" in family or (crops and not family) else {"height": size, "width": size}
+        )
+    keys = {key for key, value in size.items() if value is not None} if isinstance(size, Mapping) else set()
+    if keys == {"shortest_edge"}:
         if not crops:
-            raise _refusal("size is shortest_edge without a centre crop, which gives pictures of differing sizes")
-        resize, edge = "shortest", size["shortest_edge"]
-    elif set(size) == {"height", "width"}:
-        resize, edge = "squash", _square("size", size)
+            raise _refusal("'size' is shortest_edge without a centre crop, which gives pictures of differing sizes")
+        resize, edge = "shortest", _side("size", size["shortest_edge"])
+    elif keys == {"height", "width"}:
+        resize, edge = "squash", _side("size", size)
     else:
-        raise _refusal(f"size is {dict(size)!r}")
-    cut = _square("crop_size", settings.get("crop_size", edge)) if crops else edge
-    if not isinstance(edge, int) or cut > edge:
-        raise _refusal(f"the centre crop of {cut} is larger than the resized picture of {edge!r}")
+        raise _refusal(f"'size' is {size!r}, not shortest_edge, nor height and width")
+    cut = _side("crop_size", settings.get("crop_size", edge)) if crops else edge
+    if cut > edge:
+        raise _refusal(f"the centre crop of {cut} is larger than the resized picture of {edge}")
     return {"size": cut, "resize": resize, "edge": None if cut == edge else edge}
 
 
-def _square(key: str, value: object) -> int:
-    """One side of a square given as a number or as height and width."""
-    if isinstance(value, Mapping) and value.get("height") == value.get("width"):
-        value = value.get("height")
-    if not isinstance(value, int):
-        raise _refusal(f"{key} is {value!r}, not a square")
+def _side(key: str, value: object) -> int:
+    """One side of a square given as a number, as height and width, or as the shortest edge."""
+    if isinstance(value, Mapping):
+        sides = {side for side in value.values() if side is not None}
+        value = sides.pop() if len(sides) == 1 else dict(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise _refusal(f"{key!r} is {value!r}, not a square of pixels")
     return value
 
 
@@ -89,9 +97,10 @@ def _normalisation(settings: Mapping[str, Any]) -> tuple[tuple[float, ...], tupl
     std = settings["image_std"] if normalise else (1.0, 1.0, 1.0)
     try:
         scale = 1.0 if abs(255 * factor - 1) < 1e-9 else 255 * factor
-        return tuple(float(value) / scale for value in mean), tuple(float(value) / scale for value in std)
+        folded = tuple(tuple(float(value) / scale for value in values) for values in (mean, std))
     except (TypeError, ValueError, ZeroDivisionError) as error:
-        raise _refusal(f"image_mean {mean!r}, image_std {std!r} or rescale_factor {factor!r} are no numbers") from error
+        raise _refusal(f"mean {mean!r}, deviation {std!r} or rescale_factor {factor!r} are no numbers") from error
+    return folded[0], folded[1]
 
 
 def _refusal(what: str) -> UsageError:

@@ -25,6 +25,7 @@ _FILTERS = {
 }
 _WHITE = (255, 255, 255)
 _MAX_ASPECT = 16
+_MAX_SIDE = 16384
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         """Refuse what could not be applied."""
-        _check(self)
+        _check({field.name: getattr(self, field.name) for field in fields(self)})
 
     @property
     def target(self) -> int:
@@ -111,15 +112,14 @@ class Preprocess:
                 f"these preprocessing settings cannot be used: missing {missing}, unknown {unknown}; "
                 f"they must be {sorted(known)} as a retriever's card has them"
             )
-        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**settings)
+        return cls(**_check(values))
 
     @classmethod
     def from_hf(cls, config: Mapping[str, Any]) -> "Preprocess":
         """Read a Hugging Face `preprocessor_config.json` (CLIP, SigLIP, ViT); see `hf.py` for what is understood."""
         from samekind.images.hf import read_config
 
-        return cls(**read_config(config))
+        return cls(**_check(read_config(config)))
 
 
 def _upright(image: Image.Image) -> tuple[Image.Image, Box]:
@@ -134,28 +134,29 @@ def _upright(image: Image.Image) -> tuple[Image.Image, Box]:
     return picture, orient.extent(picture)
 
 
-def _check(preprocess: Preprocess) -> None:
-    """Raise UsageError naming the first field that is unfit."""
-
-    def triple(value: object) -> bool:
-        return isinstance(value, tuple) and len(value) == 3 and all(_finite(item) for item in value)
-
-    def side(value: object) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 16384
-
-    edge = preprocess.edge
+def _check(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values as the fields have them, lists as tuples of floats; raises UsageError naming the first unfit."""
+    size, edge = values["size"], values.get("edge")
     rules = {
-        "size": (side(preprocess.size), "a number of pixels from 1 to 16384"),
-        "resize": (preprocess.resize in get_args(Resize), f"one of {get_args(Resize)}"),
-        "interpolation": (preprocess.interpolation in get_args(Interpolation), f"one of {get_args(Interpolation)}"),
-        "mean": (triple(preprocess.mean), "three numbers"),
-        "std": (triple(preprocess.std) and all(value > 0 for value in preprocess.std), "three numbers above 0"),
-        "edge": (edge is None or (side(edge) and edge >= preprocess.size), "absent or at least `size`"),
+        "size": (_is_side(size), f"a number of pixels from 1 to {_MAX_SIDE}"),
+        "resize": (values["resize"] in get_args(Resize), f"one of {get_args(Resize)}"),
+        "interpolation": (values["interpolation"] in get_args(Interpolation), f"one of {get_args(Interpolation)}"),
+        "mean": (_is_triple(values["mean"]), "three numbers"),
+        "std": (_is_triple(values["std"]) and min(values["std"]) > 0, "three numbers above 0"),
+        "edge": (edge is None or (_is_side(edge) and edge >= size), "absent or at least `size`"),
     }
     for name, (good, wanted) in rules.items():
         if not good:
-            raise UsageError(f"preprocessing: {name} must be {wanted}, got {getattr(preprocess, name)!r}")
+            raise UsageError(f"preprocessing: {name} must be {wanted}, got {values.get(name)!r}")
+    triples = {name: tuple(float(value) for value in values[name]) for name in ("mean", "std")}
+    return {**values, **triples}
 
 
-def _finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_side(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX_SIDE
+
+
+def _is_triple(value: object) -> bool:
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        return False
+    return all(isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item) for item in value)
