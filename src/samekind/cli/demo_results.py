@@ -130,7 +130,7 @@ def page(gallery: Gallery, found: Labelled, scores: Results) -> str:
     first = next(pair for pair in scores.pairs if (pair.query, pair.gallery) == (query, photo))
     lead = (
         f"{len(found.uris):,} pictures of {len(found.classes)} classes in {len(found.domains)} domains, encoded by "
-        f"{gallery.meta.name}. {query} finds {photo}: the first hit is of the same class for "
+        f"{gallery.meta.name}. Queries from {query}, hits from {photo}: the first hit is of the same class for "
         f"{first.metrics['P@1']:.0%} of the {first.queries:,} queries, by chance for {first.chance:.0%}."
     )
     title = "The same kind of thing, in another style"

@@ -104,7 +104,7 @@ def _indexed(folder: Folder, where: Path, retriever: RetrieverLike) -> Gallery:
 def _tables(scores: Results) -> str:
     """The scores for a terminal or a log."""
     file = StringIO()
-    width = max(76, shutil.get_terminal_size().columns)
+    width = shutil.get_terminal_size((120, 24)).columns
     console = Console(file=file, width=width, force_terminal=sys.stdout.isatty(), highlight=False)
     console.print(_table(scores.pairs, "Pictures that find pictures of the same class in another domain"))
     console.print(_table(scores.texts, "Class names that find pictures"))
@@ -113,7 +113,7 @@ def _tables(scores: Results) -> str:
 
 def _table(pairs: Sequence[Pair], title: str) -> Table:
     """A line for each pair, their means at the foot."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_footer=True, padding=(0, 1, 0, 0))
     table.add_column("query", "mean")
     table.add_column("gallery")
     chance = sum(pair.chance for pair in pairs) / len(pairs)
@@ -121,7 +121,9 @@ def _table(pairs: Sequence[Pair], title: str) -> Table:
         table.add_column(header, footer, justify="right")
     for name in METRICS:
         style = "bold" if name == "P@1" else ""
-        table.add_column(name, f"{mean(pairs, name):.3f}", justify="right", style=style, footer_style=style)
+        table.add_column(
+            name.removesuffix("@all"), f"{mean(pairs, name):.3f}", justify="right", style=style, footer_style=style
+        )
     for pair in pairs:
         sizes = (f"{pair.queries:,}", f"{pair.gallery_size:,}", f"{pair.chance:.3f}")
         table.add_row(pair.query, pair.gallery, *sizes, *(f"{pair.metrics[name]:.3f}" for name in METRICS))
