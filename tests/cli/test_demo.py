@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
+from typer.testing import CliRunner
 
 from samekind.cli import demo_run
+from samekind.cli.demo import demo
 from samekind.cli.demo_results import labelled, leading, results, sentence
 from samekind.cli.demo_run import run
 from samekind.datasets.folder import read_folder
@@ -187,3 +190,40 @@ def test_domains_whose_pictures_cannot_be_used_leave_nothing_to_search_across(tm
         path.write_bytes(b"broken")
     with pytest.raises(SamekindError, match=r"two domains.*skipped\.jsonl"):
         run(tmp_path / "out", coloured, Colourist())
+
+
+@pytest.fixture
+def program() -> typer.Typer:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(demo)
+    return app
+
+
+def test_the_verb_prints_its_result_alone_on_standard_output_and_succeeds(
+    program: typer.Typer, tmp_path: Path, coloured: Path, tiny_clip: Path
+) -> None:
+    words = ["--out", str(tmp_path / "out"), "--data", str(coloured), "--retriever", str(tiny_clip)]
+    outcome = CliRunner().invoke(program, words)
+    assert outcome.exit_code == 0
+    assert outcome.stdout.startswith("Pictures that find")
+    assert "18 new" in outcome.stderr
+    assert (tmp_path / "out/index.html").is_file()
+
+
+@pytest.mark.parametrize(("flaw", "status"), [("layout", 2), ("retriever", 1), ("gallery", 1)])
+def test_the_verb_says_what_is_wrong_in_one_line_and_by_its_status(
+    program: typer.Typer, tmp_path: Path, coloured: Path, tiny_clip: Path, flaw: str, status: int
+) -> None:
+    data, retriever = coloured, str(tiny_clip)
+    if flaw == "layout":
+        data = coloured / "photo"
+    elif flaw == "gallery":
+        run(tmp_path / "out", coloured, Colourist())
+    else:
+        (tmp_path / "empty").mkdir()
+        retriever = str(tmp_path / "empty")
+    words = ["--out", str(tmp_path / "out"), "--data", str(data), "--retriever", retriever]
+    outcome = CliRunner().invoke(program, words)
+    assert outcome.exit_code == status, outcome.output
+    assert outcome.stdout == ""
+    assert outcome.stderr.splitlines()[-1].startswith("error: ")
