@@ -1,0 +1,53 @@
+"""`samekind pretrain`: a small CLIP from captioned pictures; how `mini` was made."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from samekind.cli.console import json_result, message, result, verb
+
+LOG_STEPS = 50
+
+
+@verb
+def pretrain(
+    captions: Annotated[Path, typer.Argument(metavar="CAPTIONS.csv", help="A table: file, caption, maybe domain.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The checkpoint folder to make.")],
+    start: Annotated[Path, typer.Option(metavar="FILE", help="The starting MobileNetV2 (safetensors).")],
+    labels: Annotated[Path, typer.Option(metavar="FILE", help="The names of its classes, one a line.")],
+    vectors: Annotated[Path, typer.Option(metavar="FILE", help="Text vectors that span the space (safetensors).")],
+    names: Annotated[Path, typer.Option(metavar="FILE", help="The names of these vectors (JSON list).")],
+    nouns: Annotated[Path, typer.Option(metavar="FILE", help="WordNet's data.noun.")] = Path(
+        "/usr/share/wordnet/data.noun"
+    ),
+    exclude: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Pictures that training must not see, nor their like.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="A recipe.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the card to standard output.")] = False,
+) -> None:
+    """Train a small dual encoder on captioned pictures; the same command goes on where a stopped one was."""
+    from samekind.pretrain.recipe import Recipe
+    from samekind.pretrain.run import Inputs
+    from samekind.pretrain.run import pretrain as run
+
+    recipe = Recipe.read(config, settings or [])
+    inputs = Inputs(captions, start, labels, vectors, names, nouns, tuple(exclude or ()))
+    card = run(inputs, out, recipe, seed=seed, report=tell)
+    if as_json:
+        json_result(card)
+    else:
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in card["scores"].items())
+        result(f"{out} holds the encoder ({card['seconds']} s; {scores or 'no held-out pictures'}).\n")
+
+
+def tell(stage: str, parts: dict[str, float]) -> None:
+    """A line every fifty steps and at the end."""
+    step, steps = int(parts["step"]), int(parts["steps"])
+    if step % LOG_STEPS and step != steps:
+        return
+    told = "  ".join(f"{name} {value:.3f}" for name, value in parts.items() if name not in ("step", "steps"))
+    message(f"{stage} {step:,}/{steps:,}  {told}")

@@ -1,0 +1,232 @@
+"""Both stages one after the other, from a captions table to a checkpoint folder with a card."""
+
+import hashlib
+import json
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+import samekind
+from samekind.clip.mobilenet import MobileNetV2
+from samekind.clip.tokenizer import TextTokenizer
+from samekind.clip.weights import new_encoder, save_encoder
+from samekind.errors import UsageError
+from samekind.images.preprocess import Preprocess
+from samekind.pretrain.captions import Captioned, balanced_weights, load_pictures, read_captions
+from samekind.pretrain.exclude import lookalikes
+from samekind.pretrain.nouns import read_nouns
+from samekind.pretrain.recipe import Recipe
+from samekind.pretrain.teachers import NameSpace, Start
+from samekind.pretrain.visual import Material, train_visual
+from samekind.pretrain.words import STYLES, Vocabulary, text_config, train_tokenizer, train_words
+
+Report = Callable[[str, dict[str, float]], None]
+HOLD_OUT = 12  # every twelfth picture, by the hash of its path, of captions that two domains share
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that pre-training reads."""
+
+    captions: Path
+    start: Path  # MobileNetV2, safetensors
+    labels: Path  # its label names
+    vectors: Path  # text vectors, safetensors
+    names: Path  # their names, JSON
+    nouns: Path  # WordNet's data.noun
+    exclude: tuple[Path, ...] = ()
+
+
+def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Report) -> dict[str, Any]:
+    """Make a dual encoder in the folder `out` and return its card.
+
+    The same call again goes on where a killed one stopped (`out/work`). The folder is a checkpoint that
+    `samekind index --retriever out` takes.
+    """
+    began = time.monotonic()
+    work = out / "work"
+    rows, pictures, skipped = load_pictures(inputs.captions.parent, read_captions(inputs.captions), work)
+    dropped = lookalikes(rows, pictures, inputs.exclude) if inputs.exclude else np.zeros(len(rows), bool)
+    held = held_out(rows) & ~dropped
+    start = Start.load(inputs.start, inputs.labels)
+    space = NameSpace(inputs.vectors, inputs.names)
+    material = gather(rows, pictures, dropped | held, start, space, recipe)
+    with torch.no_grad():
+        start.tower.projection.weight.copy_(first_projection(start, material.label_texts))
+        start.tower.projection.bias.zero_()
+    tokenizer, words = text_stage(inputs, rows, space, recipe, seed, work, report)
+    tower = train_visual(
+        start.tower, material, recipe.visual, seed=seed, work=work, report=lambda parts: report("pictures", parts)
+    )
+    card = {
+        "schema": 1,
+        "samekind": samekind.__version__,
+        "name": out.resolve().name,
+        "made": time.strftime("%Y-%m-%d", time.gmtime()),
+        "seconds": round(time.monotonic() - began),
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "seed": seed,
+        "recipe": recipe.to_dict(),
+        "data": {
+            "pictures": len(rows) - int(dropped.sum()) - int(held.sum()),
+            "held_out": int(held.sum()),
+            "dropped_as_lookalikes": dict(Counter(rows[i].domain or "-" for i in np.flatnonzero(dropped))),
+            "unreadable": len(skipped),
+            "captions_sha256": hashlib.sha256(inputs.captions.read_bytes()).hexdigest(),
+            "start_sha256": hashlib.sha256(inputs.start.read_bytes()).hexdigest(),
+            "vectors_sha256": hashlib.sha256(inputs.vectors.read_bytes()).hexdigest(),
+        },
+        "scores": held_out_scores(tower, material, rows, held, recipe.image_size),
+    }
+    write_encoder(out, tower, tokenizer, words, recipe)
+    (out / "pretrain.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return card
+
+
+def held_out(rows: Sequence[Captioned]) -> Bool[np.ndarray, " n"]:
+    """Marks the pictures that training never sees: recipes are chosen by them."""
+    domains: dict[str, set[str]] = {}
+    for row in rows:
+        domains.setdefault(row.caption, set()).add(row.domain)
+    chosen = [int(hashlib.sha256(row.file.encode()).hexdigest(), 16) % HOLD_OUT == 0 for row in rows]
+    return np.array([pick and len(domains[row.caption]) > 1 for pick, row in zip(chosen, rows, strict=True)], bool)
+
+
+def gather(
+    rows: Sequence[Captioned],
+    pictures: np.ndarray,
+    unused: Bool[np.ndarray, " n"],
+    start: Start,
+    space: NameSpace,
+    recipe: Recipe,
+) -> Material:
+    """Everything the visual stage needs, teachers asked once."""
+    captions, domains = sorted({row.caption for row in rows}), sorted({row.domain for row in rows})
+    weights = balanced_weights(list(rows), recipe.shares)
+    weights[unused] = 0
+    trusted = torch.tensor([recipe.trust.get(row.domain, 1.0) for row in rows])
+    logs, features = ask(start, pictures, trusted > 0)
+    words = [recipe.domain_words.get(domain, domain.replace("_", " ") or "picture") for domain in domains]
+    caption_row = {caption: i for i, caption in enumerate(captions)}
+    return Material(
+        pictures=pictures,
+        weights=weights / weights.sum(),
+        caption=torch.tensor([caption_row[row.caption] for row in rows]),
+        domain=torch.tensor([domains.index(row.domain) for row in rows]),
+        drawn=torch.tensor([plain_ground(picture) for picture in pictures]),
+        texts=space(captions),
+        domain_texts=space(words),
+        label_texts=space(start.labels),
+        label_logs=logs,
+        features=features,
+        trusted=trusted,
+    )
+
+
+def ask(start: Start, pictures: np.ndarray, wanted: Bool[Tensor, " n"]) -> tuple[Tensor, Tensor]:
+    """The starting tower's log-probabilities and features of the wanted pictures; zeros for the others."""
+    logs, features = torch.zeros(len(pictures), len(start.labels)), torch.zeros(len(pictures), 1280)
+    start.tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for rows in torch.split(torch.nonzero(wanted).flatten(), 64):
+        logs[rows], features[rows] = start.describe(torch.from_numpy(pictures[rows.numpy()]))
+    return logs, features
+
+
+def plain_ground(picture: np.ndarray) -> bool:
+    """Whether the picture's border is white nearly everywhere: a drawing, an icon, a silhouette."""
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    return bool((border.min(1) > 235).mean() > 0.9)
+
+
+def first_projection(start: Start, label_texts: Float[Tensor, "k e"]) -> Float[Tensor, "e f"]:
+    """Ridge regression from the classifier's directions to its label names: what it knows, it can name at once."""
+    directions = F.normalize(start.classifier, dim=1)
+    size = directions.shape[1]
+    stacked = torch.cat([directions, 0.3 * torch.eye(size)])
+    wanted = torch.cat([label_texts, torch.zeros(size, label_texts.shape[1])])
+    solved: Tensor = torch.linalg.lstsq(stacked, wanted).solution
+    return 3 * solved.T
+
+
+def text_stage(
+    inputs: Inputs,
+    rows: Sequence[Captioned],
+    space: NameSpace,
+    recipe: Recipe,
+    seed: int,
+    work: Path,
+    report: Report,
+) -> tuple[TextTokenizer, dict[str, Tensor]]:
+    """Tokenizer and text tower; what a former call finished is read from `work`."""
+    known = sorted({row.caption for row in rows} | set(space.names))
+    nouns = sorted(set(read_nouns(inputs.nouns)) - set(known))
+    tokenizer_file, tower_file = work / "tokenizer.json", work / f"words-{seed}.safetensors"
+    if not tokenizer_file.is_file():
+        tokenizer_file.write_bytes(train_tokenizer([*known, *nouns], recipe.words.vocabulary))
+    tokenizer = TextTokenizer({"tokenizer.json": tokenizer_file.read_bytes()}, context=recipe.words.context)
+    if not tower_file.is_file():
+        phrases = [*known, *nouns]
+        vocabulary = Vocabulary(phrases, space(phrases), len(known), space(STYLES))
+        tower = train_words(tokenizer, vocabulary, recipe.words, seed=seed, report=lambda parts: report("words", parts))
+        save_file({name: tensor.contiguous() for name, tensor in tower.state_dict().items()}, tower_file)
+    return tokenizer, load_file(tower_file)
+
+
+def held_out_scores(
+    tower: MobileNetV2, material: Material, rows: Sequence[Captioned], held: Bool[np.ndarray, " n"], size: int
+) -> dict[str, float]:
+    """P@1 among the held-out pictures: does the nearest one of another domain have the same caption?"""
+    places = np.flatnonzero(held)
+    if len(places) < 2:
+        return {}
+    vectors = []
+    with torch.inference_mode():
+        for part in np.array_split(places, max(1, len(places) // 64)):
+            pixels = torch.from_numpy(material.pictures[part]).permute(0, 3, 1, 2).float() / 127.5 - 1
+            pixels = F.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+            vectors.append(F.normalize(tower(pixels)[1], dim=1))
+    z, caption, domain = torch.cat(vectors), material.caption[places], material.domain[places]
+    similar = (z @ z.T).masked_fill(domain[:, None] == domain[None], -2)
+    possible = ((caption[:, None] == caption[None]) & (domain[:, None] != domain[None])).any(1)
+    if not possible.any():
+        return {}
+    right = caption[similar.argmax(1)] == caption
+    named = material.texts[caption]
+    return {
+        "held-out P@1 across domains": round(float(right[possible].float().mean()), 4),
+        "held-out cosine to the caption": round(float((z * named).sum(1).mean()), 4),
+    }
+
+
+def write_encoder(
+    out: Path, tower: MobileNetV2, tokenizer: TextTokenizer, words: dict[str, Tensor], recipe: Recipe
+) -> None:
+    """The checkpoint folder: Hugging Face's layout, float16."""
+    size = recipe.image_size
+    if size % 32:
+        raise UsageError(f"image_size {size} must be a multiple of 32, one token for each 32 pixels")
+    config = {
+        "model_type": "samekind_mini",
+        "projection_dim": recipe.words.dim,
+        "vision_config": {**tower.config.to_dict(), "image_size": size},
+        "text_config": text_config(tokenizer, recipe.words).to_dict(),
+    }
+    middle = (0.5, 0.5, 0.5)
+    preprocess = Preprocess(size=size, resize="squash", interpolation="bicubic", mean=middle, std=middle)
+    encoder = new_encoder(config, tokenizer.files, preprocess)
+    encoder.vision_model.load_state_dict(tower.state_dict())
+    encoder.text_model.load_state_dict(words)
+    with torch.no_grad():
+        encoder.logit_scale.fill_(-float(np.log(recipe.visual.temperature)))
+    save_encoder(encoder, out, dtype=torch.float16)

@@ -1,0 +1,230 @@
+"""The visual stage: pictures into the space of names, keeping what the starting tower knows."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from samekind.clip.mobilenet import MobileNetV2
+from samekind.errors import SamekindError
+from samekind.pretrain.augment import Augment
+
+
+@dataclass(frozen=True)
+class VisualRecipe:
+    """Numbers of the visual stage; all chosen here, by held-out pictures of the captions table (docs/log.md)."""
+
+    steps: int = 4000
+    batch: int = 96
+    small: int = 96  # picture side in pixels for the first steps
+    large: int = 128
+    small_share: float = 0.5  # of the steps
+    rate: float = 4e-4
+    head_rate: float = 2e-3
+    warmup: int = 200
+    decay: float = 0.02
+    temperature: float = 0.05
+    smoothing: float = 0.05
+    label_weight: float = 1.0
+    feature_weight: float = 2.0
+    domain_weight: float = 0.1
+    average: float = 0.998
+    save_every: int = 250
+    augment: Augment = field(default_factory=Augment)
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything the visual stage looks at, one row per picture unless said otherwise."""
+
+    pictures: UInt8[np.ndarray, "n s s 3"]
+    weights: Float[np.ndarray, " n"]  # sampling
+    caption: Int[Tensor, " n"]  # row of `texts`
+    domain: Int[Tensor, " n"]  # row of `domain_texts`
+    drawn: Bool[Tensor, " n"]  # dark on a plain ground
+    texts: Float[Tensor, "c e"]
+    domain_texts: Float[Tensor, "d e"]
+    label_texts: Float[Tensor, "k e"]
+    label_logs: Float[Tensor, "n k"]  # the starting classifier's log-probabilities
+    features: Float[Tensor, "n f"]  # the starting tower's pooled features
+    trusted: Float[Tensor, " n"]  # how far to believe that classifier, 0 (line drawings) to 1 (photos)
+
+
+class Batch(NamedTuple):
+    """Augmented pictures in [-1, 1] and the rows they come from."""
+
+    pixels: Float[Tensor, "b 3 s s"]
+    rows: Int[Tensor, " b"]
+
+
+def train_visual(
+    tower: MobileNetV2,
+    material: Material,
+    recipe: VisualRecipe,
+    *,
+    seed: int,
+    work: Path,
+    report: Callable[[dict[str, float]], None],
+) -> MobileNetV2:
+    """Train `tower` and return the running average of its weights.
+
+    A killed run goes on from the last checkpoint in `work` (every `save_every` steps); each step's pictures depend on
+    seed and step alone, so that the result is the same as undisturbed.
+
+    Raises:
+        SamekindError: the loss is not finite; the last good checkpoint stays.
+    """
+    trainer = Trainer(tower, recipe)
+    first = trainer.resume(work, seed)
+    began = time.monotonic()
+    for step, batch in prefetch(material, recipe, seed, first):
+        parts = trainer.step(batch, material, step)
+        if not np.isfinite(parts["loss"]):
+            raise SamekindError(f"the loss is {parts['loss']} at step {step}; {work} keeps the last good checkpoint")
+        rate = (step + 1 - first) * recipe.batch / (time.monotonic() - began)
+        report({"step": step + 1, "steps": recipe.steps, "pictures_per_second": rate, **parts})
+        if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps:
+            trainer.save(work, seed, step + 1)
+    return trainer.average
+
+
+class Trainer:
+    """Tower, its running average, and the optimiser; one step at a time."""
+
+    def __init__(self, tower: MobileNetV2, recipe: VisualRecipe) -> None:
+        self.recipe = recipe
+        self.tower = tower.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.average: MobileNetV2 = deepcopy(self.tower).eval().requires_grad_(False)
+        head = list(tower.projection.parameters())
+        body = [p for name, p in tower.named_parameters() if not name.startswith("projection")]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": body, "lr": recipe.rate, "base": recipe.rate},
+                {"params": head, "lr": recipe.head_rate, "base": recipe.head_rate},
+            ],
+            weight_decay=recipe.decay,
+        )
+
+    def step(self, batch: Batch, material: Material, step: int) -> dict[str, float]:
+        """One optimiser step; the parts of the loss."""
+        self.set_rate(step)
+        pooled = self.tower.features(batch.pixels).mean((2, 3))
+        parts = losses(pooled, self.tower.projection(pooled), batch.rows, material, self.recipe)
+        loss = torch.stack(list(parts.values())).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.tower.parameters(), 5.0)
+        self.optimiser.step()
+        keep = min(self.recipe.average, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for mean, now in zip(self.average.parameters(), self.tower.parameters(), strict=True):
+                mean.lerp_(now, 1 - keep)
+        return {"loss": float(loss), **{name: float(value) for name, value in parts.items()}}
+
+    def set_rate(self, step: int) -> None:
+        """Linear warm-up, then half a cosine down to zero."""
+        warm = min(1.0, (step + 1) / self.recipe.warmup)
+        factor = warm * 0.5 * (1 + np.cos(np.pi * step / self.recipe.steps))
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["base"] * factor
+
+    def save(self, work: Path, seed: int, step: int) -> None:
+        """Write weights, average and optimiser state for `resume`."""
+        names = [name for name, _ in self.tower.named_parameters()]
+        tensors = {f"tower.{name}": p.detach() for name, p in self.tower.named_parameters()}
+        tensors |= {f"average.{name}": p.detach() for name, p in self.average.named_parameters()}
+        for key, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{key}.{part}": torch.as_tensor(value) for part, value in state.items()}
+        tensors = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+        work.mkdir(parents=True, exist_ok=True)
+        facts = {"seed": str(seed), "step": str(step), "names": json.dumps(names)}
+        save_file(tensors, work / "visual.part", metadata=facts)
+        (work / "visual.part").replace(work / "visual.safetensors")
+
+    def resume(self, work: Path, seed: int) -> int:
+        """Load the checkpoint in `work`, if there is one of this seed; the step to go on from."""
+        file = work / "visual.safetensors"
+        if not file.is_file():
+            return 0
+        from safetensors import safe_open
+
+        with safe_open(file, "pt") as opened:
+            facts = opened.metadata()
+        if int(facts["seed"]) != seed:
+            raise SamekindError(f"{file} belongs to seed {facts['seed']}, not {seed}; use another folder")
+        tensors = load_file(file)
+        for prefix, module in (("tower.", self.tower), ("average.", self.average)):
+            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimiser."):
+                _, key, part = name.split(".")
+                state.setdefault(int(key), {})[part] = tensor
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        return int(facts["step"])
+
+
+def losses(
+    pooled: Float[Tensor, "b f"],
+    vectors: Float[Tensor, "b e"],
+    rows: Int[Tensor, " b"],
+    material: Material,
+    recipe: VisualRecipe,
+) -> dict[str, Tensor]:
+    """Caption, label, feature and domain parts, already weighted.
+
+    caption: cross-entropy over all captions' vectors. label: the starting classifier's probabilities for the whole,
+    unchanged picture, asked of the changed one as similarities to the label names. feature: the starting tower's
+    pooled features of the whole picture, asked of the changed one (cosine); so style is what may change and content
+    is what must not. domain: which domain word is nearest.
+    """
+    z = F.normalize(vectors, dim=1)
+    trust = material.trusted[rows]
+    caption = F.cross_entropy(
+        z @ material.texts.T / recipe.temperature, material.caption[rows], label_smoothing=recipe.smoothing
+    )
+    said = F.log_softmax(z @ material.label_texts.T / recipe.temperature, dim=1)
+    known = material.label_logs[rows]
+    label = (trust * F.kl_div(said, known, log_target=True, reduction="none").sum(1)).mean()
+    feature = (trust * (1 - F.cosine_similarity(pooled, material.features[rows], dim=1))).mean()
+    domain = F.cross_entropy(z @ material.domain_texts.T / recipe.temperature, material.domain[rows])
+    return {
+        "caption": caption,
+        "label": recipe.label_weight * label,
+        "feature": recipe.feature_weight * feature,
+        "domain": recipe.domain_weight * domain,
+    }
+
+
+def make_batch(material: Material, recipe: VisualRecipe, seed: int, step: int) -> Batch:
+    """The pictures of one step, a function of seed and step alone."""
+    rng = np.random.default_rng([seed, step])
+    rows = np.sort(rng.choice(len(material.weights), recipe.batch, p=material.weights))
+    pixels = torch.from_numpy(material.pictures[rows]).permute(0, 3, 1, 2).float() / 255
+    size = recipe.small if step < recipe.small_share * recipe.steps else recipe.large
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    index = torch.from_numpy(rows)
+    return Batch(recipe.augment(pixels, material.drawn[index], size, generator) * 2 - 1, index)
+
+
+def prefetch(material: Material, recipe: VisualRecipe, seed: int, first: int) -> Iterator[tuple[int, Batch]]:
+    """Batches from step `first` on, the next one made in a thread while the caller trains."""
+    with ThreadPoolExecutor(1) as pool:
+        ahead = [pool.submit(make_batch, material, recipe, seed, first)] if first < recipe.steps else []
+        for step in range(first, recipe.steps):
+            batch = ahead.pop().result()
+            if step + 1 < recipe.steps:
+                ahead.append(pool.submit(make_batch, material, recipe, seed, step + 1))
+            yield step, batch

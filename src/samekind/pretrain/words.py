@@ -1,0 +1,157 @@
+"""The text stage: a small transformer that reads prompts, taught where the teacher puts names and styles."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
+from torch.nn import functional as F
+
+from samekind.clip.config import TextConfig
+from samekind.clip.text import TextTower
+from samekind.clip.tokenizer import CLIP_PIECES, END, START, TextTokenizer
+from samekind.errors import SamekindError
+
+STYLES = (
+    *("photo", "photograph", "snapshot", "sketch", "pencil sketch", "drawing", "line drawing", "doodle", "outline"),
+    *("painting", "oil painting", "watercolour", "watercolor", "portrait", "illustration", "comic", "cartoon"),
+    *("clip art", "clipart", "icon", "emoji", "logo", "symbol", "silhouette", "engraving", "woodcut", "etching"),
+    *("poster", "collage", "mosaic", "sculpture", "statue", "toy", "render", "3d render", "product picture"),
+    *("quickdraw", "infograph", "graffiti", "stencil", "tattoo", "embroidery", "origami", "print", "art", "picture"),
+)
+PLAIN = ("{n}", "a {n}", "the {n}", "one {n}", "my {n}", "this is a {n}", "an image of a {n}", "a picture of a {n}")
+STYLED = (
+    *("a {s} of a {n}", "{s} of {n}", "the {s} of the {n}", "{n}, {s}", "a {n} {s}", "a {s} style of a {n}"),
+    *("a {n} in {s} style", "a black and white {s} of a {n}", "{s} of a {n}", "a {n} as a {s}"),
+)
+
+
+@dataclass(frozen=True)
+class WordsRecipe:
+    """Numbers of the text stage, all chosen here."""
+
+    vocabulary: int = 8192
+    width: int = 256
+    layers: int = 4
+    heads: int = 4
+    context: int = 32
+    dim: int = 512
+    steps: int = 3000
+    batch: int = 512
+    rate: float = 1e-3
+    warmup: int = 200
+    decay: float = 0.01
+    temperature: float = 0.05
+    styled: float = 0.4  # share of the texts that name a style
+    style_weight: float = 0.35  # its part in the target, beside 1 for the name
+    known: float = 0.35  # share of the texts about captions and given names; the rest are nouns
+
+
+def train_tokenizer(phrases: Sequence[str], size: int) -> bytes:
+    """A byte-level BPE tokenizer.json in CLIP's manner, learned from the phrases and the prompts' words."""
+    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=END))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    pieces = pre_tokenizers.Split(Regex(CLIP_PIECES), behavior="removed", invert=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pieces, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=[START, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    prompts = [t.format(n=n, s=s) for t in PLAIN + STYLED for s in STYLES for n in ("thing", "x")]
+    tokenizer.train_from_iterator([*phrases, *prompts], trainer)
+    marks = [(mark, tokenizer.token_to_id(mark)) for mark in (START, END)]
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{START} $A {END}", special_tokens=marks)
+    return tokenizer.to_str().encode()
+
+
+def text_config(tokenizer: TextTokenizer, recipe: WordsRecipe) -> TextConfig:
+    """The tower's sizes for this vocabulary."""
+    return TextConfig(
+        vocab_size=tokenizer.size,
+        hidden_size=recipe.width,
+        intermediate_size=4 * recipe.width,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        max_position_embeddings=recipe.context,
+        eos_token_id=tokenizer.end_id,
+        projection_dim=recipe.dim,
+    )
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Phrases with their target vectors; the first `known` of them are captions and given names."""
+
+    phrases: list[str]
+    vectors: Float[Tensor, "n e"]
+    known: int
+    styles: Float[Tensor, "s e"]
+
+    def draw(self, recipe: WordsRecipe, rng: np.random.Generator) -> tuple[list[str], Float[Tensor, "b e"]]:
+        """A batch of prompts and where each belongs: the name's vector, moved towards the style it names."""
+        of_known = rng.random(recipe.batch) < recipe.known
+        low = np.where(of_known, 0, self.known)
+        high = np.where(of_known, self.known, len(self.phrases))
+        rows, styles = rng.integers(low, high), rng.integers(len(STYLES), size=recipe.batch)
+        styled = rng.random(recipe.batch) < recipe.styled
+        texts = [
+            (STYLED[rng.integers(len(STYLED))] if named else PLAIN[rng.integers(len(PLAIN))]).format(
+                n=self.phrases[row], s=STYLES[style]
+            )
+            for row, style, named in zip(rows, styles, styled, strict=True)
+        ]
+        move = torch.from_numpy(styled).float().unsqueeze(1) * recipe.style_weight
+        targets = self.vectors[torch.from_numpy(rows)] + move * self.styles[torch.from_numpy(styles)]
+        return [text.replace(" a a", " an a") for text in texts], F.normalize(targets, dim=1)
+
+
+def train_words(
+    tokenizer: TextTokenizer,
+    vocabulary: Vocabulary,
+    recipe: WordsRecipe,
+    *,
+    seed: int,
+    report: Callable[[dict[str, float]], None],
+) -> TextTower:
+    """Train a text tower from scratch: cosine to the targets, and the right target among the batch's.
+
+    Raises:
+        SamekindError: the loss is not finite.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    tower = TextTower(text_config(tokenizer, recipe)).train()
+    optimiser = torch.optim.AdamW(tower.parameters(), recipe.rate, weight_decay=recipe.decay)
+    for step in range(recipe.steps):
+        texts, targets = vocabulary.draw(recipe, rng)
+        for group in optimiser.param_groups:
+            cosine = 0.5 * (1 + np.cos(np.pi * step / recipe.steps))
+            group["lr"] = recipe.rate * min(1.0, (step + 1) / recipe.warmup) * cosine
+        parts = step_losses(tower, tokenizer(texts), targets, recipe)
+        loss = parts["cosine"] + parts["contrast"]
+        if not torch.isfinite(loss):
+            raise SamekindError(f"the text stage's loss is {float(loss)} at step {step}; lower its rate")
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        optimiser.step()
+        report({"step": step + 1, "steps": recipe.steps, **{name: float(value) for name, value in parts.items()}})
+    return tower.eval()
+
+
+def step_losses(tower: TextTower, ids: Tensor, targets: Float[Tensor, "b e"], recipe: WordsRecipe) -> dict[str, Tensor]:
+    """1 - cosine to the target, and cross-entropy of finding the own target among the batch's distinct ones."""
+    with torch.autocast("cpu", torch.bfloat16):
+        vectors = tower(tower.embed(ids), tower.end(ids))
+    vectors = F.normalize(vectors.float(), dim=1)
+    distinct, place = torch.unique(targets, dim=0, return_inverse=True)
+    contrast = F.cross_entropy(vectors @ distinct.T / recipe.temperature, place)
+    return {"cosine": (1 - (vectors * targets).sum(1)).mean(), "contrast": 0.1 * contrast}
