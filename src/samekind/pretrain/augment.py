@@ -55,8 +55,12 @@ class Augment:
         room = (1 - scale).clamp(min=0.05)
         theta = torch.stack(
             [
-                torch.stack([flip * scale * stretch * turn.cos(), -scale * turn.sin(), room * dice.uniform(-1, 1)], 1),
-                torch.stack([flip * scale * turn.sin(), scale / stretch * turn.cos(), room * dice.uniform(-1, 1)], 1),
+                torch.stack(
+                    [flip * scale * stretch * turn.cos(), -scale * turn.sin(), room * dice.uniform(-1.0, 1.0)], 1
+                ),
+                torch.stack(
+                    [flip * scale * turn.sin(), scale / stretch * turn.cos(), room * dice.uniform(-1.0, 1.0)], 1
+                ),
             ],
             1,
         )
@@ -134,7 +138,7 @@ def edges(x: Pixels, dice: Dice) -> Pixels:
     y = luma(x)
     narrow, wide = smooth(y, 0.8), smooth(y, 1.6)
     weight = dice.uniform(0.92, 0.985).view(-1, 1, 1, 1)
-    sharpness = dice.uniform(20, 90).view(-1, 1, 1, 1)
+    sharpness = dice.uniform(20.0, 90.0).view(-1, 1, 1, 1)
     difference = narrow - weight * wide
     threshold = dice.uniform(0.0, 0.02).view(-1, 1, 1, 1)
     lines = torch.where(difference >= threshold, 1.0, 1 + torch.tanh(sharpness * (difference - threshold)))
@@ -144,14 +148,14 @@ def edges(x: Pixels, dice: Dice) -> Pixels:
 def paint(x: Pixels, dice: Dice) -> Pixels:
     """Fewer, shifted colours over smoothed forms: posterised, contrasts up, mixed with another picture's palette."""
     soft = smooth(x, 1.2)
-    levels = dice.uniform(3, 8).round().view(-1, 1, 1, 1)
+    levels = dice.uniform(3.0, 8.0).round().view(-1, 1, 1, 1)
     flat = (soft * levels).round() / levels
-    share = dice.uniform(0, 1).view(-1, 1, 1, 1)
+    share = dice.uniform(0.0, 1.0).view(-1, 1, 1, 1)
     y = share * flat + (1 - share) * soft
     other = y.roll(1, 0)
     mean, deviation = y.mean((2, 3), keepdim=True), y.std((2, 3), keepdim=True) + 1e-3
     palette = (y - mean) / deviation * other.std((2, 3), keepdim=True) + other.mean((2, 3), keepdim=True)
-    mix = dice.uniform(0, 0.8).view(-1, 1, 1, 1)
+    mix = dice.uniform(0.0, 0.8).view(-1, 1, 1, 1)
     return (mix * palette + (1 - mix) * y).clamp(0, 1)
 
 
@@ -159,7 +163,7 @@ def ground(x: Pixels, dice: Dice) -> Pixels:
     """A coloured, unevenly lit ground behind what was drawn on white (multiplied, as ink on paper)."""
     colours = torch.rand(len(x), 3, 3, 3, generator=dice.generator)
     paper = F.interpolate(colours, size=x.shape[-2:], mode="bilinear", align_corners=False)
-    even = dice.uniform(0, 1).view(-1, 1, 1, 1)
+    even = dice.uniform(0.0, 1.0).view(-1, 1, 1, 1)
     paper = even * paper.mean((2, 3), keepdim=True) + (1 - even) * paper
     return x * (0.35 + 0.65 * paper)
 

@@ -14,15 +14,15 @@ from samekind.images.source import list_images
 from samekind.pretrain.captions import Captioned, read_square
 from samekind.retriever.encode import ordered_map
 
-# Correlation of 16 x 16 grey thumbnails. Chosen here by looking at the pairs: from .95 on, the photos of PACS and of
+# Correlation of 16 x 16 thumbnails. Chosen here by looking at the pairs: from .95 on, the photos of PACS and of
 # Caltech-101 that share a number, a person and a room are found; below it unlike things on white begin (docs/log.md).
 THRESHOLD = 0.95
 SIDE = 16
 
 
 def signature(picture: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, " n"]:
-    """Brightness of 16 x 16 cells, mean removed, unit length: their dot product is a correlation."""
-    cells = np.asarray(Image.fromarray(picture).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)
+    """Colours of 16 x 16 cells, mean removed, unit length: their dot product is a correlation."""
+    cells = np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)
     flat = cells.ravel() - cells.mean()
     return np.asarray(flat / max(float(np.linalg.norm(flat)), 1e-6), np.float32)
 

@@ -77,5 +77,10 @@ def changed(recipe: R, values: Mapping[str, Any], where: str) -> R:
         elif type(value) is not type(now):
             raise UsageError(f"{where}: {key} must be of type {type(now).__name__}, not {value!r}")
         else:
-            updates[key] = now | value if isinstance(now, dict) else value
+            updates[key] = now | floats(value) if isinstance(now, dict) else value
     return replace(recipe, **updates)  # type: ignore[type-var]
+
+
+def floats(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole numbers of a table as floats, which is what our tables of numbers hold."""
+    return {key: float(value) if type(value) is int else value for key, value in table.items()}

@@ -59,8 +59,8 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
     rows, pictures, skipped = load_pictures(inputs.captions.parent, read_captions(inputs.captions), work)
     dropped = lookalikes(rows, pictures, inputs.exclude) if inputs.exclude else np.zeros(len(rows), bool)
     held = held_out(rows) & ~dropped
-    start = Start.load(inputs.start, inputs.labels)
     space = NameSpace(inputs.vectors, inputs.names)
+    start = Start.load(inputs.start, inputs.labels, space.given.shape[1])
     material = gather(rows, pictures, dropped | held, start, space, recipe)
     with torch.no_grad():
         start.tower.projection.weight.copy_(first_projection(start, material.label_texts))
@@ -218,9 +218,9 @@ def write_encoder(
         raise UsageError(f"image_size {size} must be a multiple of 32, one token for each 32 pixels")
     config = {
         "model_type": "samekind_mini",
-        "projection_dim": recipe.words.dim,
+        "projection_dim": tower.config.projection_dim,
         "vision_config": {**tower.config.to_dict(), "image_size": size},
-        "text_config": text_config(tokenizer, recipe.words).to_dict(),
+        "text_config": text_config(tokenizer, recipe.words, tower.config.projection_dim).to_dict(),
     }
     middle = (0.5, 0.5, 0.5)
     preprocess = Preprocess(size=size, resize="squash", interpolation="bicubic", mean=middle, std=middle)

@@ -75,13 +75,13 @@ class Start:
     labels: list[str]
 
     @classmethod
-    def load(cls, weights: Path, labels: Path) -> "Start":
-        """Read a MobileNetV2 with folded batch norm and its label names (first name before a comma)."""
+    def load(cls, weights: Path, labels: Path, dim: int) -> "Start":
+        """Read a MobileNetV2 with folded batch norm, to project to `dim`, and its label names (before the comma)."""
         with safe_open(weights, "pt") as file:
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
         classifier = tensors.pop("classifier.weight").flatten(1)
         bias = tensors.pop("classifier.bias")
-        tower = MobileNetV2(MobileNetConfig())
+        tower = MobileNetV2(MobileNetConfig(projection_dim=dim))
         missing, unexpected = tower.load_state_dict(tensors, strict=False)
         if unexpected or set(missing) - {"projection.weight", "projection.bias"}:
             raise UsageError(f"{weights} is not the expected MobileNetV2: missing {missing}, unexpected {unexpected}")

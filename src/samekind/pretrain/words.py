@@ -38,7 +38,6 @@ class WordsRecipe:
     layers: int = 4
     heads: int = 4
     context: int = 32
-    dim: int = 512
     steps: int = 3000
     batch: int = 512
     rate: float = 1e-3
@@ -72,8 +71,8 @@ def train_tokenizer(phrases: Sequence[str], size: int) -> bytes:
     return tokenizer.to_str().encode()
 
 
-def text_config(tokenizer: TextTokenizer, recipe: WordsRecipe) -> TextConfig:
-    """The tower's sizes for this vocabulary."""
+def text_config(tokenizer: TextTokenizer, recipe: WordsRecipe, dim: int) -> TextConfig:
+    """The tower's sizes for this vocabulary and a joint space of `dim` dimensions."""
     return TextConfig(
         vocab_size=tokenizer.size,
         hidden_size=recipe.width,
@@ -82,7 +81,7 @@ def text_config(tokenizer: TextTokenizer, recipe: WordsRecipe) -> TextConfig:
         num_attention_heads=recipe.heads,
         max_position_embeddings=recipe.context,
         eos_token_id=tokenizer.end_id,
-        projection_dim=recipe.dim,
+        projection_dim=dim,
     )
 
 
@@ -97,8 +96,8 @@ class Vocabulary:
 
     def draw(self, recipe: WordsRecipe, rng: np.random.Generator) -> tuple[list[str], Float[Tensor, "b e"]]:
         """A batch of prompts and where each belongs: the name's vector, moved towards the style it names."""
-        of_known = rng.random(recipe.batch) < recipe.known
-        low = np.where(of_known, 0, self.known)
+        of_known = (rng.random(recipe.batch) < recipe.known) | (self.known == len(self.phrases))
+        low = np.where(of_known, 0, min(self.known, len(self.phrases) - 1))
         high = np.where(of_known, self.known, len(self.phrases))
         rows, styles = rng.integers(low, high), rng.integers(len(STYLES), size=recipe.batch)
         styled = rng.random(recipe.batch) < recipe.styled
@@ -128,7 +127,7 @@ def train_words(
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    tower = TextTower(text_config(tokenizer, recipe)).train()
+    tower = TextTower(text_config(tokenizer, recipe, vocabulary.vectors.shape[1])).train()
     optimiser = torch.optim.AdamW(tower.parameters(), recipe.rate, weight_decay=recipe.decay)
     for step in range(recipe.steps):
         texts, targets = vocabulary.draw(recipe, rng)
