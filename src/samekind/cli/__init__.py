@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 import samekind
+from samekind.cli.demo import demo
 from samekind.cli.index import index
 from samekind.cli.info import info
+from samekind.cli.pretrain import pretrain
 from samekind.cli.search import search
 
 app = typer.Typer(
@@ -20,6 +22,8 @@ app = typer.Typer(
 app.command()(index)
 app.command()(search)
 app.command()(info)
+app.command()(demo)
+app.command()(pretrain)
 
 
 def _print_version(wanted: bool) -> bool:
