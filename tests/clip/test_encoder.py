@@ -10,6 +10,7 @@ from jaxtyping import TypeCheckError
 
 from samekind.clip.config import TextConfig
 from samekind.clip.encoder import DualEncoder
+from samekind.clip.inference import encoding_copy
 from samekind.clip.text import TextTower
 from samekind.clip.weights import load_encoder
 
@@ -111,3 +112,24 @@ def test_a_fresh_text_tower_learns_to_tell_words_apart() -> None:
     with torch.no_grad():
         vectors = torch.nn.functional.normalize(tower(tower.embed(ids), tower.end(ids)), dim=-1)
     assert (vectors @ targets.T).argmax(-1).tolist() == list(range(32))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_the_copy_for_encoding_gives_the_same_vectors_and_leaves_the_original(tiny_clip: Path, dtype) -> None:
+    tower = load_encoder(tiny_clip).vision_model
+    pixels = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    before = {name: tensor.clone() for name, tensor in tower.state_dict().items()}
+    tokens, pooled = encoding_copy(tower, dtype)(pixels)
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-2
+    assert (tokens.dtype, pooled.dtype) == (torch.float32, torch.float32)
+    torch.testing.assert_close(tokens, tower(pixels)[0], atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(pooled, tower(pixels)[1], atol=tolerance, rtol=tolerance)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tower.state_dict().items())
+
+
+def test_the_copy_for_encoding_serves_siglip(siglip_folder) -> None:
+    _, folder = siglip_folder()
+    tower = load_encoder(folder).vision_model
+    pixels = torch.randn(4, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    _, pooled = encoding_copy(tower, torch.bfloat16)(pixels)
+    assert torch.cosine_similarity(pooled, tower(pixels)[1]).min() > 0.999

@@ -88,7 +88,8 @@ class VisionTransformer(nn.Module):
             raise ValueError(f"This tower takes pictures of {size} x {size} pixels, not of {height} x {width}.")
         tokens = self.encoder(self.pre_layrnorm(self.embeddings(pixels)))
         if self.config.class_token:
-            return tokens, self.projection(self.post_layernorm(tokens[:, 0]))
+            normed = self.post_layernorm(tokens[:, 0])
+            return tokens, self.projection(normed.to(self.projection.weight.dtype))
         tokens = self.post_layernorm(tokens)
         return tokens, self.head(tokens)
 
