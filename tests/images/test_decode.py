@@ -1,8 +1,8 @@
 """Every format and mode comes out as the upright RGB picture that a person would see."""
 
 import io
-import struct
-import zlib
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -158,94 +158,6 @@ def test_an_opaque_gif_and_a_transparent_gif() -> None:
     assert_looks(decode(saved(image, "GIF", **options)), {**CORNERS, "bottom right": (255, 255, 255)})
 
 
-def test_sixteen_bit_grey_is_scaled_and_not_clipped() -> None:
-    values = np.array([[0, 257, 128 * 257, 65535, 300, 40000]], np.uint16)
-    expected = [0, 1, 128, 255, 1, round(40000 / 257)]
-    for format in ("PNG", "TIFF"):
-        pixels = np.asarray(decode(saved(Image.fromarray(values), format)).image)
-        assert pixels[0, :, 0].tolist() == expected, format
-        assert (pixels[..., 0] == pixels[..., 2]).all()
-
-
-def test_sixteen_bit_grey_in_big_endian_order_is_the_same() -> None:
-    values = np.array([[0, 257, 40000, 65535]], ">u2")
-    image = Image.frombytes("I;16B", (4, 1), values.tobytes())
-    pixels = np.asarray(decode(saved(image, "TIFF")).image)
-    assert pixels[0, :, 0].tolist() == [0, 1, 156, 255]
-
-
-def test_a_transparent_value_of_sixteen_bit_grey_shows_white() -> None:
-    values = np.array([[5000, 257]], np.uint16)
-    png = saved(Image.fromarray(values), "PNG")
-    body = b"tRNS" + struct.pack(">H", 5000)
-    chunk = struct.pack(">I", 2) + body + struct.pack(">I", zlib.crc32(body))
-    data = png.replace(png[png.index(b"IDAT") - 4 :], chunk + png[png.index(b"IDAT") - 4 :])
-    assert np.asarray(decode(data).image)[0, :, 0].tolist() == [255, 1]
-
-
-def tiff(pixels: bytes, width: int, height: int, tags: dict[int, int]) -> bytes:
-    """A little-endian TIFF of one uncompressed strip."""
-    entries = {256: width, 257: height, 259: 1, 273: 8, 277: 1, 278: height, 279: len(pixels), **tags}
-    directory = struct.pack("<H", len(entries))
-    for tag in sorted(entries):
-        directory += struct.pack("<HHII", tag, 4, 1, entries[tag])
-    offset = 8 + len(pixels)
-    return struct.pack("<2sHI", b"II", 42, offset) + pixels + directory + b"\0\0\0\0"
-
-
-def test_twelve_bit_grey_uses_its_whole_range() -> None:
-    packed = bytes([0x00, 0x0F, 0xFF])  # two values of 12 bits: 0x000 and 0xFFF
-    pixels = np.asarray(decode(tiff(packed, 2, 1, {258: 12, 262: 1})).image)
-    assert pixels[0, :, 0].tolist() == [0, 255]
-
-
-def test_sixteen_bit_grey_where_zero_is_white_is_inverted() -> None:
-    values = np.array([[0, 65535]], "<u2").tobytes()
-    assert np.asarray(decode(tiff(values, 2, 1, {258: 16, 262: 0})).image)[0, :, 0].tolist() == [255, 0]
-
-
-def test_thirty_two_bit_integers_keep_their_natural_range() -> None:
-    for top in (255, 65535):
-        values = np.array([[0, top // 2, top]], np.int32)
-        assert np.asarray(decode(saved(Image.fromarray(values), "TIFF")).image)[0, :, 0].tolist() == [0, 127, 255]
-    stretched = np.array([[-1000, 0, 1000]], np.int32)
-    assert np.asarray(decode(saved(Image.fromarray(stretched), "TIFF")).image)[0, :, 0].tolist() == [0, 128, 255]
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([0.0, 0.5, 1.0], [0, 128, 255]),
-        ([0.0, 100.0, 255.0], [0, 100, 255]),
-        ([-3.0, 0.0, 3.0], [0, 128, 255]),
-        ([float("nan"), 0.0, 1.0], [0, 0, 255]),
-        ([float("inf"), 0.0, 1.0], [255, 0, 255]),
-        ([float("nan")] * 3, [0, 0, 0]),
-    ],
-)
-def test_floats_are_scaled_by_their_range(values: list[float], expected: list[int]) -> None:
-    image = Image.fromarray(np.array([values], np.float32))
-    assert np.asarray(decode(saved(image, "TIFF")).image)[0, :, 0].tolist() == expected
-
-
-def test_sixteen_bit_colour_is_scaled() -> None:
-    samples = np.array([[[0, 257 * 100, 65535], [65535, 257 * 7, 0]]], ">u2")
-    rows = b"\0" + samples.tobytes()
-    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    assert np.asarray(decode(data).image).tolist() == [[[0, 100, 255], [255, 7, 0]]]
-
-
-def test_one_bit_pictures_are_black_and_white() -> None:
-    image = Image.fromarray(np.array([[True, False]] * 2))
-    for format in ("PNG", "TIFF", "BMP", "GIF"):
-        assert np.asarray(decode(saved(image, format)).image)[..., 0].tolist() == [[255, 0]] * 2, format
-
-
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
 def test_cmyk_is_not_inverted(format: str) -> None:
     """Adobe's JPEGs store ink as 255 - ink; Pillow writes them so, too."""
@@ -298,3 +210,12 @@ def test_many_threads_see_the_same_pictures() -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda data: np.asarray(decode(data).image).tobytes(), files * 25))
     assert found == expected * 25
+
+
+def test_decoding_needs_no_torch_and_importing_opens_nothing() -> None:
+    code = (
+        "import sys, samekind.images.decode, samekind.images.source, samekind.images.preprocess, samekind.images.hf;"
+        "print(sorted(sys.modules.keys() & {'torch', 'pyarrow', 'transformers', 'PIL.TiffImagePlugin'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
