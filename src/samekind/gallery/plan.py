@@ -29,8 +29,9 @@ class Place(NamedTuple):
 class Ledger:
     """The places of all rows in memory, as the table has them and as they will be: `dirty` rows differ.
 
-    A uri that two rows claim is what a run leaves behind that was killed between two commits. Its stamp then counts for
-    nothing: the picture is read again, and the row that is wrong lets go of it.
+    A uri that two rows claim is what a run leaves behind that was killed before its end: the row of the picture's old
+    content was not deleted yet. The claim with the stamp that the file has now is the right one; where that does not
+    decide, the picture is read again.
     """
 
     def __init__(self) -> None:
@@ -38,7 +39,7 @@ class Ledger:
         self.rows: dict[str, list[str]] = {}
         self.dirty: dict[str, None] = {}
         self.next_seq = 0
-        self._disputed: dict[str, list[str]] = {}
+        self._disputed: dict[str, list[Place]] = {}
 
     @classmethod
     def read(cls, batches: Iterable[pa.RecordBatch]) -> "Ledger":
@@ -56,16 +57,20 @@ class Ledger:
 
     def _claim(self, uri: str, place: Place) -> None:
         if other := self.places.get(uri):
-            self._disputed.setdefault(uri, [other.id]).append(place.id)
+            self._disputed.setdefault(uri, [other]).append(place)
         self.places[uri] = place
         self.rows[place.id].append(uri)
 
     def unchanged(self, ref: ImageRef) -> bool:
         """Whether this picture is in the table as it is now. Without a stamp (URLs) it is when its uri is."""
-        place = self.places.get(ref.uri)
-        if place is None or ref.uri in self._disputed:
+        claims = self._disputed.get(ref.uri) or [self.places[ref.uri]] if ref.uri in self.places else []
+        stamp = (ref.size, ref.mtime_ns)
+        fitting = [place for place in claims if ref.size is None or stamp == (place.size, place.mtime_ns)]
+        if len(fitting) != 1:
             return False
-        return ref.size is None or (ref.size, ref.mtime_ns) == (place.size, place.mtime_ns)
+        if len(claims) > 1:
+            self.attach(ref.uri, fitting[0])
+        return True
 
     def relabel(self, uri: str, domain: str | None) -> bool:
         """Give a known place a new domain; None leaves the old one. Whether anything changed."""
@@ -94,9 +99,9 @@ class Ledger:
         place = self.places.pop(uri, None)
         if place is None:
             return
-        for name in self._disputed.pop(uri, [place.id]):
-            self.rows[name].remove(uri)
-            self.dirty[name] = None
+        for claim in self._disputed.pop(uri, [place]):
+            self.rows[claim.id].remove(uri)
+            self.dirty[claim.id] = None
 
     def orphans(self) -> list[str]:
         """The dirty rows that no place is left of."""

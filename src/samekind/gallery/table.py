@@ -10,7 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
+from jaxtyping import Int64
 
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery.schema import TABLE_NAME, WHERE_COLUMNS, damaged, table_schema
@@ -76,7 +78,7 @@ class PictureTable:
             query = self._table.search().select(list(columns))
             yield from (query.where(where) if where else query).to_batches()
 
-    def filter(self, where: str) -> pa.Array:
+    def filter(self, where: str) -> Int64[np.ndarray, " m"]:
         """The `seq` of the rows that a user's SQL expression is true for; raises UsageError for a wrong expression."""
         if not where.strip():
             raise UsageError(f"The filter is empty; write SQL over {', '.join(WHERE_COLUMNS)}.")
@@ -89,7 +91,7 @@ class PictureTable:
                     f"The filter {where!r} cannot be evaluated: {cause}. It is SQL over the columns "
                     f"{', '.join(WHERE_COLUMNS)}, for example: width >= 512 AND uri LIKE '%/dog/%'"
                 ) from error
-        return found.column("seq").combine_chunks()
+        return np.asarray(found.column("seq").to_numpy())
 
     def append(self, rows: pa.Table) -> None:
         """Add rows, all of them or none."""

@@ -16,7 +16,7 @@ import pyarrow.lib as pa  # the package re-exports this without saying so, which
 from jaxtyping import Bool, Float32, Int
 
 from samekind.errors import SamekindError
-from samekind.gallery.schema import Meta, write_atomically
+from samekind.gallery.schema import Meta, table_schema, write_atomically
 from samekind.gallery.table import PictureTable, latest_version
 
 CACHE_NAME = "cache"
@@ -97,7 +97,8 @@ def load_snapshot(folder: Path, meta: Meta) -> Snapshot:
 def _build(folder: Path, meta: Meta) -> Snapshot:
     table = PictureTable.open(folder)
     version = table.version
-    rows = pa.Table.from_batches(list(table.scan(_COLUMNS))).combine_chunks()
+    schema = pa.schema([table_schema(meta.dim).field(name) for name in _COLUMNS])
+    rows = pa.Table.from_batches(list(table.scan(_COLUMNS)), schema).combine_chunks()
     rows = rows.take(np.argsort(rows.column("seq").to_numpy())).combine_chunks()
     batch = rows.to_batches()[0] if rows.num_rows else pa.RecordBatch.from_pylist([], rows.schema)
     try:
