@@ -24,7 +24,7 @@ class PatchEmbeddings(nn.Module):
         """Row by row, the class token first."""
         tokens = self.patch_embedding(pixels.to(self.patch_embedding.weight.dtype)).flatten(2).transpose(1, 2)
         if self.class_embedding is not None:
-            tokens = torch.cat([self.class_embedding.expand(len(tokens), 1, -1), tokens], dim=1)
+            tokens = torch.cat([self.class_embedding.expand(tokens.shape[0], 1, -1), tokens], dim=1)
         embedded: Tensor = tokens + self.position_embedding.weight
         return embedded
 
