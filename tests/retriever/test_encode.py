@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,6 +121,16 @@ def test_a_vector_does_not_depend_on_its_neighbours(exact: Retriever, pixels: np
     assert whole.shape == (70, exact.dim)
     alone = np.concatenate([exact.encode_pixels(pixels[i : i + 1]) for i in (0, 31, 32, 69)])
     np.testing.assert_allclose(whole[[0, 31, 32, 69]], alone, atol=1e-5)
+
+
+def test_views_and_read_only_arrays_are_taken(exact: Retriever, pixels: np.ndarray) -> None:
+    frozen = pixels[:2].copy()
+    frozen.setflags(write=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(exact.encode_pixels(frozen), exact.encode_pixels(pixels[:2]))
+        turned = exact.encode_pixels(pixels[1::-1])
+    np.testing.assert_allclose(turned, exact.encode_pixels(pixels[:2])[::-1], atol=1e-6)
 
 
 def test_several_threads_may_encode_at_once(exact: Retriever, pixels: np.ndarray) -> None:

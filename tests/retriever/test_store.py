@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from samekind.clip.encoder import DualEncoder
 from samekind.clip.weights import load_encoder, save_encoder
 from samekind.errors import SamekindError, UsageError
 from samekind.images.decode import ImageError
@@ -196,6 +197,41 @@ def test_a_folder_that_is_nothing_of_ours_is_refused_by_name(tmp_path: Path) -> 
         load(tmp_path)
     with pytest.raises(SamekindError, match="no folder"):
         load(tmp_path / "missing")
+
+
+def test_a_hub_id_is_loaded_at_its_revision_and_remembered_with_the_one_it_meant(
+    tiny_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def from_hub(ref: str, *, revision: str | None = None) -> DualEncoder:
+        asked.append((ref, revision))
+        encoder = load_encoder(tiny_clip)
+        encoder.source, encoder.revision = ref, "c0ffee"
+        return encoder
+
+    monkeypatch.setattr("samekind.retriever.store.load_encoder", from_hub)
+    assert load("owner/name").ref == "owner/name@c0ffee"
+    assert load("owner/name@c0ffee").card.backbone.revision == "c0ffee"
+    assert asked == [("owner/name", None), ("owner/name", "c0ffee")]
+
+
+def test_the_bundled_backbone_is_named_by_its_hash_and_not_copied(
+    tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samekind.clip.hub._bundled", lambda: tiny_clip)
+    bundled = load("mini")
+    assert (bundled.name, bundled.ref) == ("mini", "mini")
+    bundled.save(tmp_path / "mine")
+    assert not (tmp_path / "mine" / "backbone").exists()
+    assert load(tmp_path / "mine").sha256 == bundled.sha256
+    changed = load_encoder(tiny_clip)
+    with torch.no_grad():
+        next(changed.vision_model.parameters()).add_(1.0)
+    save_encoder(changed, tmp_path / "other")
+    monkeypatch.setattr("samekind.clip.hub._bundled", lambda: tmp_path / "other")
+    with pytest.raises(SamekindError, match=r"another 'mini'.*pip install samekind=="):
+        load(tmp_path / "mine")
 
 
 def test_unknown_device_and_precision_are_wrong_usage(tiny_clip: Path) -> None:

@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import islice
 from typing import TypeVar
 
@@ -80,14 +81,17 @@ class Engine:
 
     def normalised(self, pixels: UInt8[np.ndarray, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
         """The backbone's input: float32, channels last in memory, which convolutions prefer and costs no copy."""
-        on_device = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
+        # torch wraps an array as it is, but warns of one that must not be written to and refuses turned ones.
+        plain = np.require(pixels, requirements=["C", "W"])
+        on_device = torch.from_numpy(plain).to(self.device).permute(0, 3, 1, 2)
         return on_device.to(torch.float32).mul_(self._scale).add_(self._shift)
 
     @torch.inference_mode()
     def images(self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None) -> Float32[np.ndarray, "b d"]:
         """Vectors of one batch of prepared pictures, in one pass."""
         x = self.normalised(pixels)
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
+        reduced = self.dtype != torch.float32
+        with torch.autocast(self.device.type, dtype=self.dtype) if reduced else nullcontext():
             tokens, pooled = self._tower(x)
         features = ImageFeatures(tokens.float(), pooled.float())
         return np.asarray(self.method.images(features, x, domain).float().cpu().numpy())

@@ -9,6 +9,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image, ImageOps
 
 from samekind.clip.encoder import DualEncoder
+from samekind.clip.hub import HUB_ID
 from samekind.clip.weights import load_encoder
 from samekind.errors import SamekindError
 from samekind.images.colour import to_rgb
@@ -179,8 +180,11 @@ def load(ref: str | Path = BUNDLED, *, device: str = "auto", precision: Precisio
 
 def _zero_shot(ref: str | Path, device: str, precision: Precision) -> Retriever:
     """A checkpoint as it is."""
-    place, _, revision = str(ref).partition("@") if isinstance(ref, str) else (ref, "", "")
-    encoder = load_encoder(place, revision=revision or None)
+    place, _, revision = str(ref).partition("@")
+    if isinstance(ref, str) and revision and HUB_ID.fullmatch(place):
+        encoder = load_encoder(place, revision=revision)
+    else:
+        encoder = load_encoder(ref)
     method = method_class("zero_shot").from_config({}, EncoderFacts.of(encoder))
     found = encoder.source if encoder.revision is None else f"{encoder.source}@{encoder.revision}"
     return Retriever(encoder, method, ref=found, device=device, precision=precision)
