@@ -138,6 +138,15 @@ def test_names_that_are_no_text_are_reported_and_the_rest_goes_on(tmp_path: Path
     assert all((item.uri + item.detail).encode() for item in bad)
 
 
+def test_names_cannot_play_with_the_terminal(tmp_path: Path) -> None:
+    name = "red\x1b[31m\u202egpj.jpg"
+    (tmp_path / name).symlink_to("nothing")
+    (skip,) = list_images(tmp_path)
+    assert isinstance(skip, Skip)
+    assert skip.uri == f"{tmp_path}/{name}", "the path is what it is"
+    assert "red\\x1b[31m\\u202egpj.jpg" in skip.detail
+
+
 def test_what_is_no_file_is_reported(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "dangling.jpg").symlink_to("nothing")
@@ -179,7 +188,7 @@ def test_what_vanishes_during_the_walk_is_no_harm(tmp_path: Path) -> None:
     (tmp_path / "b").rmdir()
     (tmp_path / "c/3.jpg").unlink()
     rest = list(found)
-    assert [item.reason for item in rest if isinstance(item, Skip)] == ["unreadable"]
+    assert [item.reason for item in rest if isinstance(item, Skip)] == ["vanished"]
     assert not any(isinstance(item, ImageRef) for item in rest)
 
 

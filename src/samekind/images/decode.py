@@ -34,8 +34,9 @@ DRAFT_MARGIN = 2
 class Limits:
     """What is refused before anything is decoded: bytes of the file, pixels in its header, formats by Pillow's name.
 
-    `max_pixels` lets a 200-megapixel photo through, which as a JPEG is decoded reduced. TIFF and WebP are besides
-    held to Pillow's own bomb threshold (`PIL.Image.MAX_IMAGE_PIXELS`), as their loaders insist on it.
+    `max_pixels` lets a 200-megapixel photo through, which as a JPEG is decoded reduced; other formats take up to four
+    bytes a pixel. TIFF is besides held to Pillow's own `PIL.Image.MAX_IMAGE_PIXELS` and WebP to twice of that, as
+    their loaders insist on it.
     """
 
     max_bytes: int = 256 * 1024 * 1024
@@ -117,10 +118,11 @@ def decode(data: bytes, *, target: int | None = None, limits: Limits = DEFAULT_L
 
     `target` is the shortest side in pixels that will be needed. A JPEG that has at least twice of it on both sides
     (`DRAFT_MARGIN`) is decoded at 1/2, 1/4 or 1/8 of its size, never below that twice: libjpeg leaves out frequencies
-    that the following resize would throw away. That takes about a third of the time. It costs, against a full decode
-    and after the resize, about 1 level of 255 on average where the reduced picture is just large enough, half of that
-    at three times the need (pictures with the spectrum of photographs, tests/images/test_draft.py). `Decoded.image`
-    notes how its size was rounded up, so that `Preprocess.pixels` shifts nothing (`orient.extent`).
+    that the following resize would throw away. With that resize it takes about a third of the time of a full decode.
+    What it costs, after the resize, is about 1 level of 255 on average where the reduced picture is just large
+    enough, and half of that at three times the need (pictures with the spectrum of photographs, see
+    tests/images/test_draft.py). `Decoded.image` notes how its size was rounded up, so that `Preprocess.pixels` shifts
+    nothing (`orient.extent`).
 
     Raises ImageError: empty, truncated, unsupported, corrupt, too_many_pixels, too_many_bytes. Whatever Pillow throws
     becomes one of these. Safe to call from many threads; no global setting of Pillow is touched.
@@ -140,7 +142,7 @@ def decode(data: bytes, *, target: int | None = None, limits: Limits = DEFAULT_L
 def _decoded(data: bytes, target: int | None, limits: Limits) -> Decoded:
     image = formats.identify(data, limits.formats, limits.max_pixels)
     full = image.size
-    box = orient.reduce(image, target * DRAFT_MARGIN) if target else None
+    box = orient.reduce(image, target * DRAFT_MARGIN) if target and target > 0 else None
     image.load()
     if box is None:
         full = image.size  # a TIFF turns itself while loading

@@ -1,6 +1,7 @@
 """Why a picture could not be used: one named error per reason, each with a slug that reports carry."""
 
 import os
+import re
 from typing import ClassVar
 
 from samekind.errors import SamekindError
@@ -87,9 +88,14 @@ class UrlFailedError(ImageError):
 SLUGS = frozenset(error.reason for error in ImageError.__subclasses__())
 
 
+# What would move the cursor, change colours or turn the direction of the text on somebody's terminal.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
 def printable(path: str) -> str:
-    r"""`path` as text that can be printed and stored: bytes that are no UTF-8 come out as `\xff`."""
+    r"""`path` as text that can be printed and stored: bytes that are no UTF-8, and controls, come out as `\xff`."""
     try:
-        return os.fsencode(path).decode("utf-8", "backslashreplace")
+        text = os.fsencode(path).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # surrogates that no file system has made
-        return path.encode("utf-8", "backslashreplace").decode()
+        text = path.encode("utf-8", "backslashreplace").decode()
+    return _CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), text)

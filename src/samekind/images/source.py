@@ -92,12 +92,13 @@ def _walk(root: str, pending: list[_Pending], domain: str | None, domain_from_fo
                     seen.add(identity)
                     pending += _children(entry.path, label)
             except OSError as error:
-                yield Skip(entry.path, "unreadable", f"the folder {entry.path} cannot be read: {error.strerror}")
+                reason = "vanished" if isinstance(error, FileNotFoundError) else "unreadable"
+                yield _skip(entry.path, reason, f"(a folder) cannot be read: {error.strerror}")
         elif _extension(entry.name) in EXTENSIONS:
             yield _file(entry.path, label if domain_from_folder else domain, entry)
         elif _extension(entry.name) in _FOREIGN:
-            remedy = "convert it to JPEG or PNG"
-            yield Skip(entry.path, "unsupported", f"{entry.path} is of a format that is not opened here; {remedy}")
+            why = "is of a format that is not opened here; convert it to JPEG or PNG"
+            yield _skip(entry.path, "unsupported", why)
 
 
 def _children(folder: str, label: str | None) -> list[_Pending]:
@@ -134,15 +135,14 @@ def _file(path: str, domain: str | None, entry: "os.DirEntry[str] | None" = None
         found = entry.stat() if entry else os.stat(path)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
         dangling = os.path.islink(path)  # noqa: PTH114
-        why = "is a link to a file that is not there" if dangling else "is not there (any more)"
-        return Skip(path, "vanished", f"{path} {why}")
+        return _skip(path, "vanished", "is a link to nothing" if dangling else "is not there (any more)")
     except ValueError:
-        return Skip(path.replace("\0", "\\x00"), "bad_name", "a file's name cannot contain a zero byte")
+        return Skip(printable(path), "bad_name", f"{printable(path)} has a zero byte, so it cannot be a file's name")
     except OSError as error:
-        return Skip(path, "unreadable", f"{path} cannot be read: {error.strerror}")
+        return _skip(path, "unreadable", f"cannot be read: {error.strerror}")
     if not stat.S_ISREG(found.st_mode):
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe, socket or device"
-        return Skip(path, "not_a_file", f"{path} is {kind}, not a file")
+        is_folder = stat.S_ISDIR(found.st_mode)
+        return _skip(path, "not_a_file", f"is {'a folder' if is_folder else 'a pipe, socket or device'}, not a file")
     return ImageRef(path, domain, found.st_size, found.st_mtime_ns)
 
 
@@ -169,9 +169,9 @@ def _url(uri: str, domain: str | None, allow_urls: bool) -> _Found:
     if not _is_text(uri):
         return _bad_name(uri)
     if not uri.lower().startswith(("http://", "https://")):
-        return Skip(uri, "url_refused", f"{uri} is neither http nor https; give a path, or such an address")
+        return _skip(uri, "url_refused", "is neither http nor https; give a path, or such an address")
     if not allow_urls:
-        return Skip(uri, "url_refused", f"{uri} is a URL, and URLs are only fetched with --allow-urls")
+        return _skip(uri, "url_refused", "is a URL, and URLs are only fetched with --allow-urls")
     return ImageRef(uri, domain)
 
 
@@ -184,6 +184,10 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _skip(uri: str, reason: str, why: str) -> Skip:
+    return Skip(uri, reason, f"{printable(uri)} {why}")
 
 
 def _bad_name(path: str) -> Skip:
