@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 import samekind
-from samekind.clip.mobilenet import MobileNetV2
+from samekind.clip.mobilenet import HEAD_CHANNELS, MobileNetV2
 from samekind.clip.tokenizer import TextTokenizer
 from samekind.clip.weights import new_encoder, save_encoder
 from samekind.errors import UsageError
@@ -61,7 +62,7 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
     held = held_out(rows) & ~dropped
     space = NameSpace(inputs.vectors, inputs.names)
     start = Start.load(inputs.start, inputs.labels, space.given.shape[1])
-    material = gather(rows, pictures, dropped | held, start, space, recipe)
+    material = gather(rows, pictures, dropped | held, start, space, recipe, work)
     with torch.no_grad():
         start.tower.projection.weight.copy_(first_projection(start, material.label_texts))
         start.tower.projection.bias.zero_()
@@ -110,13 +111,14 @@ def gather(
     start: Start,
     space: NameSpace,
     recipe: Recipe,
+    work: Path,
 ) -> Material:
-    """Everything the visual stage needs, teachers asked once."""
+    """Everything the visual stage needs; the teacher's answers are kept in `work`."""
     captions, domains = sorted({row.caption for row in rows}), sorted({row.domain for row in rows})
     weights = balanced_weights(list(rows), recipe.shares)
     weights[unused] = 0
     trusted = torch.tensor([recipe.trust.get(row.domain, 1.0) for row in rows])
-    logs, features = ask(start, pictures, trusted > 0)
+    logs, features = ask(start, pictures, trusted > 0, work / "teacher.safetensors")
     words = [recipe.domain_words.get(domain, domain.replace("_", " ") or "picture") for domain in domains]
     caption_row = {caption: i for i, caption in enumerate(captions)}
     return Material(
@@ -134,13 +136,21 @@ def gather(
     )
 
 
-def ask(start: Start, pictures: np.ndarray, wanted: Bool[Tensor, " n"]) -> tuple[Tensor, Tensor]:
-    """The starting tower's log-probabilities and features of the wanted pictures; zeros for the others."""
-    logs, features = torch.zeros(len(pictures), len(start.labels)), torch.zeros(len(pictures), 1280)
+def ask(
+    start: Start, pictures: np.ndarray, wanted: Bool[Tensor, " n"], cache: Path
+) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n f"]]:
+    """The starting tower's log-probabilities and features of the wanted pictures, zeros for the others."""
+    key = hashlib.sha256(start.classifier.numpy().tobytes() + wanted.numpy().tobytes()).hexdigest()
+    if cache.is_file():
+        with safe_open(cache, "pt") as file:
+            if file.metadata() == {"key": key}:
+                return file.get_tensor("logs").float(), file.get_tensor("features").float()
+    logs, features = torch.zeros(len(pictures), len(start.labels)), torch.zeros(len(pictures), HEAD_CHANNELS)
     start.tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for rows in torch.split(torch.nonzero(wanted).flatten(), 64):
         logs[rows], features[rows] = start.describe(torch.from_numpy(pictures[rows.numpy()]))
-    return logs, features
+    save_file({"logs": logs.half(), "features": features.half()}, cache, metadata={"key": key})
+    return logs.half().float(), features.half().float()
 
 
 def plain_ground(picture: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -157,8 +158,6 @@ class Trainer:
         file = work / "visual.safetensors"
         if not file.is_file():
             return 0
-        from safetensors import safe_open
-
         with safe_open(file, "pt") as opened:
             facts = opened.metadata()
         if int(facts["seed"]) != seed:
