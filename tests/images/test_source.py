@@ -138,6 +138,13 @@ def test_names_that_are_no_text_are_reported_and_the_rest_goes_on(tmp_path: Path
     assert all((item.uri + item.detail).encode() for item in bad)
 
 
+def test_a_source_whose_name_is_no_text_is_a_mistake(tmp_path: Path) -> None:
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/f\xff")
+    os.mkdir(folder)  # noqa: PTH102
+    with pytest.raises(UsageError, match="not UTF-8"):
+        list_images(folder)
+
+
 def test_names_cannot_play_with_the_terminal(tmp_path: Path) -> None:
     name = "red\x1b[31m\u202egpj.jpg"
     (tmp_path / name).symlink_to("nothing")

@@ -44,6 +44,8 @@ def list_images(
     if is_url(str(source)):
         return iter([_url(str(source), domain, allow_urls)])
     root = _absolute(Path(source))
+    if not _is_text(root):
+        raise UsageError(f"the name of {printable(root)} is not UTF-8, so it cannot be stored; rename it")
     try:
         mode = os.stat(root).st_mode  # noqa: PTH116 (one call for all of the questions below)
         if stat.S_ISDIR(mode):
