@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 DATA   ?=
 OUT    ?= demo
 
-.PHONY: demo test lint check clean
+.PHONY: demo test lint check docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/samekind demo --out $(OUT) $(if $(DATA),--data $(DATA))
@@ -14,13 +14,16 @@ demo: $(VENV)/.installed
 test: $(VENV)/.dev lint check
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 check: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/filemap.py
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist
