@@ -2,9 +2,10 @@
 
     python benchmarks/zero_shot.py --data ../shared/data/pacs --retriever mini --out benchmarks/results/mini-pacs.json
 
-`--data` is root/domain/class/picture. Printed and written: P@1, P@5 and mAP@all for every ordered pair of domains (whole
-folders, cosine); zero-shot accuracy, i.e. the nearest of "a {class}" for each picture; the domain word nearest to each
-domain's mean picture; and the cosine between what a change of domain does to texts and to pictures.
+`--data` is root/domain/class/picture. Printed and written: P@1, P@5 and mAP@all for every ordered pair of domains,
+whole folders, cosine; zero-shot accuracy, i.e. the nearest of "a {class}" for each picture; how often the nearest
+domain word is the picture's own, both without their means; and the cosine between what a change of domain does to
+texts and to pictures.
 """
 
 import argparse

@@ -34,7 +34,8 @@ def test_search_equals_its_slow_twin_with_ties_also_at_the_last_place(data: st.D
     k = data.draw(st.integers(1, n + 2))
     mask = data.draw(st.none() | st.lists(st.booleans(), min_size=n, max_size=n).map(np.array))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_CHUNK", data.draw(st.integers(1, 64)))
+        patch.setattr(search, "_COPIED", data.draw(st.integers(1, 64)))
+        patch.setattr(search, "_SCORES", data.draw(st.integers(1, 200)))
         patch.setattr(search, "_FEW", data.draw(st.integers(1, 64)))
         patch.setattr(search, "_QUERIES", data.draw(st.integers(1, 4)))
         found = top_k(vectors, queries, k, mask)

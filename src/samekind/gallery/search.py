@@ -9,8 +9,9 @@ from samekind.errors import UsageError
 from samekind.gallery.hits import Hit
 from samekind.gallery.vectors import Snapshot
 
-_CHUNK = 8192  # rows per matrix product: 16 MB of 512-dimensional vectors, enough to keep every core busy
 _QUERIES = 256  # queries per pass over the vectors
+_SCORES = 2**22  # scores that are in memory at once, 16 MB; rows per matrix product follow from it
+_COPIED = 2**14  # rows that are looked at for a mask at once, and copied out where it is sparse
 _SPARSE = 0.35  # of a chunk's rows: below, copying them out is cheaper than multiplying the whole chunk
 _FEW = 4096  # candidates that are kept before looking which of them still can win
 _ROUNDING = 2.0**-24  # unit roundoff of float32
@@ -43,21 +44,23 @@ def top_k(
         part = np.ascontiguousarray(queries[start : start + _QUERIES])
         slack = 2.1 * vectors.shape[1] * _ROUNDING * LONGEST * np.linalg.norm(part, axis=1)
         best = [_Best(k, float(each)) for each in slack]
-        for rows, block, wanted in _chunks(vectors, mask):
+        for rows, block, wanted in _chunks(vectors, mask, len(part)):
             scores = part @ block.T
             for one, line in zip(best, scores if wanted is None else scores[:, wanted], strict=True):
-                one.offer(rows, line)
+                for at in range(0, len(rows), _FEW):  # in pieces, because the first ones keep most of the rest out
+                    one.offer(rows[at : at + _FEW], line[at : at + _FEW])
         found += [_ranked(vectors, query, one.candidates(), k) for query, one in zip(part, best, strict=True)]
     return found
 
 
 def _chunks(
-    vectors: Float32[np.ndarray, "n d"], mask: Bool[np.ndarray, " n"] | None
+    vectors: Float32[np.ndarray, "n d"], mask: Bool[np.ndarray, " n"] | None, queries: int
 ) -> Iterator[tuple[Int[np.ndarray, " c"], Float32[np.ndarray, "b d"], Bool[np.ndarray, " b"] | None]]:
     """The wanted row numbers, a block of vectors, and which of the block these are (None: all of it)."""
     plain = np.asarray(vectors)
-    for start in range(0, len(plain), _CHUNK):
-        block = plain[start : start + _CHUNK]
+    size = _COPIED if mask is not None else max(1, _SCORES // queries)
+    for start in range(0, len(plain), size):
+        block = plain[start : start + size]
         rows = np.arange(start, start + len(block))
         wanted = None if mask is None else mask[start : start + len(block)]
         count = len(block) if wanted is None else int(np.count_nonzero(wanted))
