@@ -132,7 +132,8 @@ class Retriever:
         """
         vectors = np.empty((len(images), self.dim), np.float32)
         threads = workers or default_workers()
-        prepared = ordered_map(self._open, images, workers=threads, look_ahead=2 * threads)
+        # A batch ahead: the next one is decoded while this one is encoded.
+        prepared = ordered_map(self._open, images, workers=threads, look_ahead=batch_size + threads)
         done = 0
         for batch in batches(prepared, batch_size):
             vectors[done : done + len(batch)] = self.encode_pixels(np.stack(batch), domain)
