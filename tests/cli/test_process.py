@@ -84,23 +84,24 @@ def many_pictures(folder: Path, count: int) -> Path:
 
 @pytest.mark.slow
 def test_interrupted_it_leaves_with_130_and_goes_on_where_it_stopped(tmp_path: Path, tiny_clip: Path) -> None:
-    pictures, gallery = many_pictures(tmp_path / "pictures", 1200), tmp_path / "g"
+    pictures, gallery = many_pictures(tmp_path / "pictures", 400), tmp_path / "g"
     command = [*SAMEKIND, "index", str(pictures), "--gallery", str(gallery), "--retriever", str(tiny_clip), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not (gallery / "gallery.json").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert out == ""
     assert "same command again" in err
     assert "Traceback" not in err
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert json.loads(again.stdout)["rows"] == 1200
+    assert json.loads(again.stdout)["rows"] == 400
+    assert "\x1b" not in again.stderr
 
 
-def test_a_terminal_gets_a_bar_and_a_log_does_not(tmp_path: Path, tiny_clip: Path) -> None:
+def test_a_terminal_gets_a_bar(tmp_path: Path, tiny_clip: Path) -> None:
     pictures = many_pictures(tmp_path / "pictures", 40)
     command = [*SAMEKIND, "index", str(pictures), "--retriever", str(tiny_clip), "--gallery"]
     primary, secondary = pty.openpty()
@@ -124,5 +125,3 @@ def test_a_terminal_gets_a_bar_and_a_log_does_not(tmp_path: Path, tiny_clip: Pat
     assert process.returncode == 0
     assert "listing pictures" in drawn.decode()
     assert "\x1b[" in drawn.decode()
-    plain = subprocess.run([*command, str(tmp_path / "b")], capture_output=True, text=True, check=True)
-    assert plain.stderr == ""
