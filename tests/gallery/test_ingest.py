@@ -348,6 +348,30 @@ def test_an_interrupt_commits_what_is_encoded_and_the_next_run_goes_on(
     assert (report.unchanged, report.new, report.encoded) == (4, 2, 2)
 
 
+def test_a_failing_retriever_is_not_taken_for_a_damaged_gallery(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(PaletteRetriever):
+        def encode_pixels(self, pixels: np.ndarray, domain: str | None = None) -> np.ndarray:
+            if self.encoded:
+                raise RuntimeError("out of memory")
+            return super().encode_pixels(pixels, domain)
+
+    monkeypatch.setattr(ingest, "BATCH", 2)
+    gallery = Gallery.open(tmp_path / "g", Failing(), create=True)
+    with pytest.raises(RuntimeError, match=r"^out of memory$"):
+        gallery.add(photos)
+    assert gallery.rows == 2
+
+
+def test_replaced_rows_do_not_stay_on_disk(gallery: Gallery, photos: Path) -> None:
+    gallery.add(photos, domain="other")
+    (only,) = (gallery.path / "pictures.lance" / "data").iterdir()
+    gallery.add(photos, domain="third")
+    (other,) = (gallery.path / "pictures.lance" / "data").iterdir()
+    assert only != other
+
+
 def test_many_commits_do_not_leave_many_files(
     tmp_path: Path, retriever: PaletteRetriever, monkeypatch: pytest.MonkeyPatch
 ) -> None:

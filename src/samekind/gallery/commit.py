@@ -50,6 +50,7 @@ class Writer:
         self._ready: list[tuple[NewRow, Float32[np.ndarray, " d"]]] = []
         self._waiting: Counter[str] = Counter()
         self._commits = 0
+        self._replaced = 0  # rows whose old version is still on disk
 
     def expect(self, name: str) -> None:
         """Count a picture as done when the row of its content is committed."""
@@ -81,6 +82,7 @@ class Writer:
             self.ledger.dirty.pop(name, None)
             self.done += self._waiting.pop(name, 0)
         self._commits += bool(written or changed)
+        self._replaced += len(changed)
         if self._commits >= _COMMITS:
             self._tidy(_KEEP)
 
@@ -89,9 +91,9 @@ class Writer:
         self.commit()
         if orphans := [name for name in self.ledger.orphans() if name in self._stored]:
             self.table.delete(orphans)
-            self._commits += 1
-        if self._commits and files(self.table.folder) > _FILES:
-            self._tidy(timedelta(seconds=1))
+            self._replaced += len(orphans)
+        if (self._commits and files(self.table.folder) > _FILES) or self._replaced > len(self._stored) // 4:
+            self._tidy(timedelta(0))  # a reader that this overtakes starts again, see vectors.py
 
     def _tidy(self, keep: timedelta) -> None:
         self._commits = 0

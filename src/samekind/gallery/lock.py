@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from samekind.errors import SamekindError
+from samekind.gallery.table import refusals
 
 LOCK_NAME = "lock"
 
@@ -18,7 +19,8 @@ def write_lock(folder: Path) -> Iterator[None]:
 
     Readers take no lock. The file stays behind, empty of meaning: only the kernel's lock on it counts.
     """
-    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    with refusals(folder):
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -27,8 +29,9 @@ def write_lock(folder: Path) -> Iterator[None]:
                 f"The gallery {folder} is being indexed by {_holder(descriptor)}. Wait until that has ended, or stop "
                 "it (nothing that it reported as done is lost), then run the same command again."
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid()}).encode(), 0)
+        with refusals(folder):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"pid": os.getpid()}).encode(), 0)
         yield
     finally:
         os.close(descriptor)

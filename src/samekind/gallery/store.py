@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int64
 from PIL import Image
 
 from samekind.errors import SamekindError, UsageError
@@ -116,7 +116,7 @@ class Gallery:
         began = time.monotonic()
         found = [_source(source, domain, domain_from_folder, allow_urls) for source in sources]
         options = Options(workers, allow_urls=allow_urls, inherit_domain=not domain_from_folder)
-        with refusals(self.path), write_lock(self.path):
+        with write_lock(self.path):
             try:
                 report = self._ingest(found, options, progress)
             finally:
@@ -136,7 +136,8 @@ class Gallery:
         try:
             return run.run()
         finally:
-            write_skipped(self.path, run.skipped)
+            with refusals(self.path):
+                write_skipped(self.path, run.skipped)
 
     def search(
         self,
@@ -199,15 +200,19 @@ class Gallery:
         snapshot = self._filled()
         if where is None:
             return snapshot, search.choose(snapshot, domains, None)
+        try:
+            matching = self._matching(snapshot, where)
+        except UsageError:
+            raise
+        except SamekindError:  # an indexer has tidied the version away since; go on with what is there now
+            self.refresh()
+            snapshot = self._filled()
+            matching = self._matching(snapshot, where)
+        return snapshot, search.choose(snapshot, domains, matching)
+
+    def _matching(self, snapshot: Snapshot, where: str) -> Int64[np.ndarray, " m"]:
         table = PictureTable.open(self.path)
-        if table.version != snapshot.version:
-            try:
-                table = table.at(snapshot.version)
-            except SamekindError:  # tidied away by an indexer since; go on with what is there now
-                self.refresh()
-                snapshot = self._filled()
-                table = table.at(snapshot.version)
-        return snapshot, search.choose(snapshot, domains, table.filter(where))
+        return (table if table.version == snapshot.version else table.at(snapshot.version)).filter(where)
 
     def _filled(self) -> Snapshot:
         snapshot = self.snapshot()

@@ -113,7 +113,7 @@ class PictureTable:
     def tidy(self, keep: timedelta) -> None:
         """Join small files, and remove what no version of the last `keep` refers to. Only the lock's holder may."""
         with refusals(self.folder), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of readers of old versions; ours start again, see vectors.py
+            warnings.simplefilter("ignore", UserWarning)  # that readers of old versions fail
             self._table.optimize(cleanup_older_than=keep, delete_unverified=True)
 
 
