@@ -1,6 +1,7 @@
 """The command line: one file per verb."""
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -44,6 +45,8 @@ def _samekind(
 
 def main() -> None:
     """The console script."""
+    # Pillow remarks on damaged metadata of pictures that it reads all the same; what it cannot read is reported by us.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app()
     except KeyboardInterrupt:  # before a verb had begun

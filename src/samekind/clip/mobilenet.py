@@ -70,8 +70,8 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[b c h w] -> [b c' h/s w/s]."""
-        y = x if self.expand is None else nn.functional.relu6(self.expand(x))
-        y = self.project(nn.functional.relu6(self.depthwise(y)))
+        hidden = x if self.expand is None else nn.functional.relu6(self.expand(x))
+        y: Tensor = self.project(nn.functional.relu6(self.depthwise(hidden)))
         return x + y if self.residual else y
 
 
