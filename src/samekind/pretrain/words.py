@@ -142,7 +142,8 @@ def train_words(
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimiser.step()
-        report({"step": step + 1, "steps": recipe.steps, **{name: float(value.detach()) for name, value in parts.items()}})
+        told = {name: float(value.detach()) for name, value in parts.items()}
+        report({"step": step + 1, "steps": recipe.steps, **told})
     return tower.eval()
 
 
