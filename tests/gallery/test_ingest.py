@@ -3,12 +3,14 @@
 import json
 import os
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from palette import PaletteRetriever, paint, places
+from PIL import Image
 
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery import commit, ingest
@@ -305,6 +307,31 @@ def test_many_domains_do_not_make_pictures_pile_up(tmp_path: Path, monkeypatch: 
     assert report.rows == 40
     assert len(gallery.domains) == 40
     assert len(waiting) == 40
+
+
+@pytest.mark.parametrize("workers", [1, 5])
+def test_the_pixels_in_memory_do_not_grow_with_the_number_of_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(ingest, "BATCH", 2)
+    monkeypatch.setattr(ingest, "WAITING", 6)
+    alive: set[int] = set()
+    most = 0
+
+    class Counting(PaletteRetriever):
+        def prepare(self, image: Image.Image) -> np.ndarray:
+            nonlocal most
+            pixels = super().prepare(image)
+            alive.add(id(pixels))
+            weakref.finalize(pixels, alive.discard, id(pixels))
+            most = max(most, len(alive))
+            return pixels
+
+    for seed in range(80):
+        paint(tmp_path / "all" / f"domain{seed % 9}" / f"{seed}.png", seed)
+    gallery = Gallery.open(tmp_path / "g", Counting(), create=True)
+    assert gallery.add(tmp_path / "all", domain_from_folder=True, workers=workers).rows == 80
+    assert most <= 2 * 2 + workers + 6 + 3  # look-ahead, those that wait for others of their domain, those in hand
 
 
 def test_progress_counts_as_done_only_what_is_committed(

@@ -98,32 +98,33 @@ def check(gallery: Gallery, world: World, retriever: PaletteRetriever) -> None:
         assert row["uri"] < min((copy["uri"] for copy in row["copies"]), default="~")
 
 
-def dying(patch: pytest.MonkeyPatch, after: int) -> None:
-    """Let the table die before or after its next writes, in turn, when `after` of them are done."""
+def dying(patch: pytest.MonkeyPatch, after: int, *, killed: bool) -> None:
+    """End the run right before (even) or right after (odd) its write number `after // 2`.
+
+    A killed process writes nothing afterwards, whatever handlers it has; one that is interrupted may.
+    """
     count = itertools.count()
     for name in ("append", "update", "delete"):
 
         def write(self: PictureTable, rows: object, real: object = getattr(PictureTable, name)) -> None:
             number = next(count)
-            if number == after // 2 and after % 2 == 0:
-                raise Died
-            if number > after // 2:
-                raise Died  # a dead process writes nothing, whatever handlers it has
+            if (number == after // 2 and after % 2 == 0) or (number > after // 2 and killed):
+                raise Died if killed else KeyboardInterrupt
             real(self, rows)  # type: ignore[operator]
-            if number == after // 2:
-                raise Died
+            if number == after // 2 and after % 2 == 1:
+                raise Died if killed else KeyboardInterrupt
 
         patch.setattr(PictureTable, name, write)
 
 
 BEGINNING = st.tuples(*([CONTENT] * len(NAMES)))
-ROUND = st.tuples(st.lists(OPERATION, min_size=1, max_size=6), st.none() | st.integers(0, 5))
+ROUND = st.tuples(st.lists(OPERATION, min_size=1, max_size=6), st.none() | st.tuples(st.integers(0, 5), st.booleans()))
 
 
 @settings(max_examples=25, deadline=None)
 @given(beginning=BEGINNING, rounds=st.lists(ROUND, min_size=1, max_size=3), group=st.sampled_from([1, 2, 4096]))
 def test_indexing_again_gives_what_a_fresh_gallery_has(
-    beginning: tuple[int, ...], rounds: list[tuple[list[tuple[str, str, object]], int | None]], group: int
+    beginning: tuple[int, ...], rounds: list[tuple[list[tuple[str, str, object]], tuple[int, bool] | None]], group: int
 ) -> None:
     folder = Path(tempfile.mkdtemp())
     retriever = PaletteRetriever()
@@ -141,8 +142,8 @@ def test_indexing_again_gives_what_a_fresh_gallery_has(
                     world.apply(*operation)
                 if dies is not None:
                     with pytest.MonkeyPatch.context() as deadly:
-                        dying(deadly, dies)
-                        with suppress(Died):
+                        dying(deadly, dies[0], killed=dies[1])
+                        with suppress(Died, KeyboardInterrupt):
                             gallery.add(world.root, domain_from_folder=True)
                     continue
                 gallery.add(world.root, domain_from_folder=True)

@@ -19,7 +19,7 @@ from samekind.gallery import ingest
 from samekind.gallery.lock import LOCK_NAME, write_lock
 from samekind.gallery.schema import write_atomically
 from samekind.gallery.store import Gallery
-from samekind.gallery.table import PictureTable
+from samekind.gallery.table import PictureTable, refusals
 
 
 @contextmanager
@@ -72,6 +72,28 @@ def test_an_unknown_space_is_refused(gallery: Gallery) -> None:
     meta.write_text(meta.read_text().replace('"cosine"', '"poincare"'))
     with pytest.raises(SamekindError, match=r"space 'poincare'.*cosine"):
         Gallery.open(gallery.path)
+
+
+def test_a_retriever_of_an_unknown_space_gets_no_gallery(tmp_path: Path, retriever: PaletteRetriever) -> None:
+    retriever.space = "poincare"
+    with pytest.raises(SamekindError, match=r"palette has vectors of the space 'poincare'"):
+        Gallery.open(tmp_path / "g", retriever, create=True)
+    assert not (tmp_path / "g").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (errno.EDQUOT, "no space left"),
+        (errno.EROFS, "may not be written"),
+        (errno.EIO, "Input/output error\\. Check the disk"),
+        (errno.ENOENT, "is damaged"),
+    ],
+)
+def test_what_the_system_reports_is_told_as_what_it_is(tmp_path: Path, code: int, message: str) -> None:
+    for error in (OSError(code, os.strerror(code)), RuntimeError(f"lance error: IO: oops (os error {code}), /x.rs:1")):
+        with pytest.raises(SamekindError, match=message), refusals(tmp_path):
+            raise error
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"schema": 1}', '{"schema": "1"}', "\xff"])

@@ -154,12 +154,17 @@ def read_meta(folder: Path) -> Meta:
             raise ValueError("its retriever has no dimension or hash")
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(folder, f"{META_NAME} is incomplete: {error}") from error
-    if meta.space not in SPACES:
-        raise SamekindError(
-            f"The gallery {folder} holds vectors of the space {meta.space!r}; samekind {samekind.__version__} compares "
-            f"vectors of {', '.join(SPACES)}. Upgrade: pip install --upgrade samekind."
-        )
+    check_space(meta.space, f"The gallery {folder}")
     return meta
+
+
+def check_space(space: str, whose: str) -> None:
+    """Raises SamekindError for vectors that are compared in a way that the search does not know."""
+    if space not in SPACES:
+        raise SamekindError(
+            f"{whose} has vectors of the space {space!r}; samekind {samekind.__version__} compares vectors of "
+            f"{', '.join(SPACES)}. Upgrade: pip install --upgrade samekind."
+        )
 
 
 def _no_gallery(folder: Path) -> str:

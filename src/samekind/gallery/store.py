@@ -18,7 +18,7 @@ from samekind.gallery.lock import LOCK_NAME, write_lock
 from samekind.gallery.plan import LEDGER_COLUMNS, Ledger, Source, make_plan
 from samekind.gallery.query import Query, Term
 from samekind.gallery.report import SKIPPED_NAME, IngestReport, Progress, Teller, write_skipped
-from samekind.gallery.schema import META_NAME, TABLE_NAME, Meta, RetrieverLike, read_meta, write_meta
+from samekind.gallery.schema import META_NAME, TABLE_NAME, Meta, RetrieverLike, check_space, read_meta, write_meta
 from samekind.gallery.table import PictureTable, refusals
 from samekind.gallery.vectors import CACHE_NAME, Snapshot, load_snapshot
 from samekind.images.refs import is_url
@@ -226,6 +226,7 @@ class Gallery:
 
 def _create(folder: Path, retriever: RetrieverLike) -> None:
     """Make an empty gallery; gallery.json comes last, so that a folder with it has a table."""
+    check_space(retriever.space, f"The retriever {retriever.name}")
     with refusals(folder):
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder} is a file; choose a folder for the gallery.")

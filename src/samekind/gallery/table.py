@@ -1,6 +1,7 @@
 """The Lance table: the only place that imports lancedb, and that turns its errors into refusals."""
 
 import errno
+import os
 import re
 import shutil
 import warnings
@@ -159,6 +160,10 @@ def _refusal(folder: Path, error: Exception) -> SamekindError:
         return SamekindError(
             f"The gallery {folder} may not be written to or read by this user. Change its permissions, "
             "or choose another folder with --gallery."
+        )
+    if code not in (None, errno.ENOENT):
+        return SamekindError(
+            f"The gallery {folder} cannot be used: {os.strerror(code)}. Check the disk, then try again."
         )
     lines = str(error).removeprefix("lance error: ").split(", /")[0].splitlines()
     return damaged(folder, lines[0][:200] if lines else type(error).__name__)
