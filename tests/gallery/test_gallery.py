@@ -119,6 +119,18 @@ def test_a_gallery_opened_without_a_retriever_loads_the_one_that_filled_it(
         Gallery.open(gallery.path).search(text="red")
 
 
+def test_a_retriever_that_has_moved_is_asked_for(
+    gallery: Gallery, retriever: PaletteRetriever, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(ref: str) -> PaletteRetriever:
+        raise SamekindError(f"there is no {ref}")
+
+    monkeypatch.setattr("samekind.retriever.store.load", load)
+    with pytest.raises(SamekindError, match=r"palette, which cannot be loaded .*there is no palette.*--retriever DIR"):
+        Gallery.open(gallery.path).search(text="red")
+    assert len(Gallery.open(gallery.path, retriever).search(text="red")) == 6
+
+
 def test_an_open_gallery_keeps_its_version_until_it_is_refreshed(
     gallery: Gallery, photos: Path, retriever: PaletteRetriever
 ) -> None:
@@ -138,3 +150,16 @@ def test_vectors_of_a_gallery_are_float32_and_normalised(gallery: Gallery) -> No
     vectors = gallery.snapshot().vectors
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_a_real_retriever_fills_and_searches_a_gallery(tiny_clip: Path, photos: Path, tmp_path: Path) -> None:
+    from samekind.retriever.store import load
+
+    retriever = load(tiny_clip, precision="float32")
+    gallery = Gallery.open(tmp_path / "g", retriever, create=True)
+    assert gallery.add(photos, workers=2).encoded == 6
+    again = Gallery.open(tmp_path / "g")  # finds the retriever by itself
+    assert again.search(image=photos / "2.png", k=1)[0].uri == str(photos / "2.png")
+    assert len(again.search(query=Query.parse(["2:a dog", "-", "a cat"]))) == 6
+    rows = gallery.snapshot().rows.column("uri").to_pylist()
+    np.testing.assert_allclose(gallery.snapshot().vectors, retriever.encode_images(rows), atol=1e-5)

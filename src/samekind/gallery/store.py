@@ -64,7 +64,13 @@ class Gallery:
         if self._retriever is None:
             from samekind.retriever.store import load  # torch, which listing or describing a gallery does without
 
-            retriever = load(self.meta.ref or self.meta.name)
+            try:
+                retriever = load(self.meta.ref or self.meta.name)
+            except SamekindError as error:
+                raise SamekindError(
+                    f"The gallery {self.path} was filled by the retriever {self.meta.name}, which cannot be loaded from "
+                    f"where it was ({error}). Say where it is now: --retriever DIR."
+                ) from error
             _check_retriever(self.path, self.meta, retriever)
             self._retriever = retriever
         return self._retriever
