@@ -68,8 +68,8 @@ class Gallery:
                 retriever = load(self.meta.ref or self.meta.name)
             except SamekindError as error:
                 raise SamekindError(
-                    f"The gallery {self.path} was filled by the retriever {self.meta.name}, which cannot be loaded from "
-                    f"where it was ({error}). Say where it is now: --retriever DIR."
+                    f"The gallery {self.path} was filled by the retriever {self.meta.name}, which cannot be loaded "
+                    f"from where it was ({error}). Say where it is now: --retriever DIR."
                 ) from error
             _check_retriever(self.path, self.meta, retriever)
             self._retriever = retriever
