@@ -163,3 +163,10 @@ def test_a_real_retriever_fills_and_searches_a_gallery(tiny_clip: Path, photos: 
     assert len(again.search(query=Query.parse(["2:a dog", "-", "a cat"]))) == 6
     rows = gallery.snapshot().rows.column("uri").to_pylist()
     np.testing.assert_allclose(gallery.snapshot().vectors, retriever.encode_images(rows), atol=1e-5)
+
+
+def test_opening_with_a_retriever_makes_the_gallery_unless_told_not_to(tmp_path: Path) -> None:
+    with pytest.raises(SamekindError, match="samekind index"):
+        Gallery.open(tmp_path / "g", PaletteRetriever(), create=False)
+    assert Gallery.open(tmp_path / "g", PaletteRetriever()).rows == 0
+    assert Gallery.open(tmp_path / "g").rows == 0

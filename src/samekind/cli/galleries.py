@@ -20,7 +20,7 @@ def open_filled(folder: Path, retriever: str | None) -> "Gallery":
     if retriever is not None:
         from samekind.retriever.store import load
 
-        return Gallery.open(folder, load(retriever))
+        return Gallery.open(folder, load(retriever), create=False)
     gallery = Gallery.open(folder)
     ref = gallery.meta.ref
     if ref is None or (Path(ref).is_absolute() and not Path(ref).is_dir()):

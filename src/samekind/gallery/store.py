@@ -42,13 +42,15 @@ class Gallery:
         self._snapshot: Snapshot | None = None
 
     @classmethod
-    def open(cls, path: str | Path, retriever: RetrieverLike | None = None, *, create: bool = False) -> "Gallery":
-        """Open a gallery, or with `create` make it where there is none.
+    def open(cls, path: str | Path, retriever: RetrieverLike | None = None, *, create: bool | None = None) -> "Gallery":
+        """Open a gallery; where there is none, make an empty one if `create` (by default: if a retriever is given).
 
         Without a retriever, the one that filled the gallery is loaded when it is needed. Raises SamekindError for what
         is no gallery, a damaged one, one of a newer samekind, or one that another retriever filled.
         """
         folder = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 (resolve() would follow links)
+        if create is None:
+            create = retriever is not None
         if create and not (folder / META_NAME).exists():
             if retriever is None:
                 raise UsageError(f"There is no gallery {folder} yet; a new one needs a retriever to be opened with.")
