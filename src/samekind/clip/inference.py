@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from samekind.clip.transformer import MLP
+from samekind.clip.transformer import MLP, Layer
 from samekind.clip.vit import VisionTransformer
 
 
@@ -15,15 +15,20 @@ def encoding_copy(tower: VisionTransformer, dtype: torch.dtype) -> VisionTransfo
 
     The layers' linear maps and the convolution of the patches are in `dtype`; the residual stream, norms, positions
     and the projection (or SigLIP's head) stay in float32, which costs little time and leaves the vectors a third as
-    far from float32's as bfloat16 throughout does. Quick GELU becomes SiLU (`MLP.fold_quick_gelu`). Takes and gives
-    float32; call it without autocast. The original is left as it is, and it is the one to save.
+    far from float32's as bfloat16 throughout does. Quick GELU becomes SiLU (`MLP.fold_quick_gelu`), and sums are made
+    in place. Takes and gives float32, without gradients; call it without autocast. What need not change is shared
+    with the original, which is left as it is.
     """
-    twin = copy.deepcopy(tower).requires_grad_(False)
-    for module in twin.modules():
+    twin = copy.deepcopy(tower, {id(tensor): tensor for tensor in tower.parameters()})
+    for module in twin.encoder.modules():
         if isinstance(module, MLP):
             module.fold_quick_gelu()
-    twin.embeddings.patch_embedding.to(dtype)
-    for module in twin.encoder.modules():
-        if isinstance(module, nn.Linear):
-            module.to(dtype)
+        if isinstance(module, Layer):
+            module.in_place = True
+    products: list[nn.Linear | nn.Conv2d] = [twin.embeddings.patch_embedding]
+    products += [module for module in twin.encoder.modules() if isinstance(module, nn.Linear)]
+    for product in products:
+        product.weight = nn.Parameter(product.weight.to(dtype), requires_grad=False)
+        if product.bias is not None:
+            product.bias = nn.Parameter(product.bias.to(dtype), requires_grad=False)
     return twin

@@ -62,17 +62,25 @@ class MLP(nn.Module):
     def fold_quick_gelu(self) -> None:
         """Rewrite quick GELU as SiLU, one pass over memory instead of three: x s(1.702 x) = silu(1.702 x) / 1.702.
 
-        The factor goes into the weights, so that the result is the same, but the weights are no checkpoint's any more.
+        The factor goes into new weights, so that the result is the same, but they are no checkpoint's any more.
         """
         if self.activation is quick_gelu:
-            self.fc1.weight.mul_(QUICK)
-            self.fc1.bias.mul_(QUICK)
-            self.fc2.weight.div_(QUICK)
+            self.fc1.weight, self.fc1.bias = (_frozen(QUICK * tensor) for tensor in (self.fc1.weight, self.fc1.bias))
+            self.fc2.weight = _frozen(self.fc2.weight / QUICK)
             self.activation = F.silu
 
 
+def _frozen(tensor: Tensor) -> nn.Parameter:
+    return nn.Parameter(tensor, requires_grad=False)
+
+
 class Layer(nn.Module):
-    """One residual block: attention, then the MLP, each behind its own layer norm."""
+    """One residual block: attention, then the MLP, each behind its own layer norm.
+
+    With `in_place` it writes over its input, which saves a tenth of the time and forbids gradients.
+    """
+
+    in_place = False
 
     def __init__(self, config: TextConfig | VisionConfig) -> None:
         super().__init__()
@@ -83,9 +91,11 @@ class Layer(nn.Module):
 
     def forward(self, x: Float[Tensor, "b l w"], *, causal: bool) -> Float[Tensor, "b l w"]:
         """Same shape in and out."""
-        x = x + self.self_attn(self.layer_norm1(x), causal=causal)
-        out: Tensor = x + self.mlp(self.layer_norm2(x))
-        return out
+        x = self._plus(x, self.self_attn(self.layer_norm1(x), causal=causal))
+        return self._plus(x, self.mlp(self.layer_norm2(x)))
+
+    def _plus(self, x: Tensor, more: Tensor) -> Tensor:
+        return x.add_(more) if self.in_place else x + more
 
     @torch.no_grad()
     def reset_parameters(self, depth: int) -> None:
