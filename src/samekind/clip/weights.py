@@ -144,6 +144,9 @@ def _assemble(
     )
 
 
+FILLING = (torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.zero_, torch.Tensor.fill_)
+
+
 class _Uninitialised(TorchFunctionMode):
     """Modules are built without random start values: on shapes alone these would import torch's compiler, for 1 s."""
 
@@ -151,7 +154,7 @@ class _Uninitialised(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Leave out whatever fills a tensor."""
-        if func is torch.Tensor.normal_ or getattr(func, "__module__", "") == "torch.nn.init":
+        if func in FILLING or getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else (kwargs or {})["tensor"]
         return func(*args, **(kwargs or {}))
 
