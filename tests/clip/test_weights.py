@@ -35,6 +35,8 @@ def test_saving_writes_the_folder_and_nothing_beside_it(tiny_clip: Path, tmp_pat
     names = {"config.json", "model.safetensors", "preprocessor_config.json", "vocab.json", "merges.txt"}
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert {path.name for path in (tmp_path / "a").iterdir()} == names
+    (tmp_path / "plain").touch()
+    assert {path.stat().st_mode for path in (tmp_path / "a").iterdir()} == {(tmp_path / "plain").stat().st_mode}
 
 
 def test_loading_writes_nothing(checkpoint) -> None:

@@ -95,7 +95,10 @@ def _replace(target: Path, write: Callable[[Path], object]) -> None:
     """Write beside the target, then put it in its place: never half a file under the final name."""
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        beside.touch()
+        mode = beside.stat().st_mode  # what the user's umask gives; safetensors makes files that only they can read
         write(beside)
+        beside.chmod(mode)
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
