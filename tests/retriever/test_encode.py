@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from samekind.clip.mobilenet import MobileNetConfig, MobileNetV2
 from samekind.clip.weights import load_encoder
 from samekind.retriever import precision as policy
 from samekind.retriever.encode import batches, ordered_map
@@ -192,3 +193,15 @@ def test_a_convolutional_tower_keeps_float32_on_processors(tiny_clip: Path, monk
 def test_the_device_is_chosen_by_name() -> None:
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_a_convolutional_tower_in_reduced_precision_answers_in_float32_and_close_by() -> None:
+    torch.manual_seed(0)
+    tower = MobileNetV2(MobileNetConfig(image_size=32, projection_dim=8)).eval()
+    pixels = torch.rand(3, 3, 32, 32) * 2 - 1
+    with torch.inference_mode():
+        tokens, pooled = policy.Autocast(tower, torch.bfloat16)(pixels)
+        exact = tower(pixels)[1]
+    assert tokens.dtype == pooled.dtype == torch.float32
+    assert not torch.equal(pooled, exact)
+    assert torch.nn.functional.cosine_similarity(pooled, exact).min() > 0.99

@@ -4,7 +4,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from itertools import islice
 from typing import TypeVar
 
@@ -64,8 +63,8 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 class Engine:
     """A backbone and a method on a device, in one number format: arrays in, float32 vectors out.
 
-    Holds no buffers, so that several threads may encode at once. The picture tower runs under autocast in `dtype`; the
-    method and the text tower always in float32.
+    Holds no buffers, so that several threads may encode at once. The picture tower runs in `dtype`; the method and the
+    text tower always in float32.
     """
 
     def __init__(self, encoder: DualEncoder, method: Method, device: torch.device, dtype: torch.dtype) -> None:
@@ -90,10 +89,7 @@ class Engine:
     def images(self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None) -> Float32[np.ndarray, "b d"]:
         """Vectors of one batch of prepared pictures, in one pass."""
         x = self.normalised(pixels)
-        reduced = self.dtype != torch.float32
-        with torch.autocast(self.device.type, dtype=self.dtype) if reduced else nullcontext():
-            tokens, pooled = self._tower(x)
-        features = ImageFeatures(tokens.float(), pooled.float())
+        features = ImageFeatures(*self._tower(x))
         return np.asarray(self.method.images(features, x, domain).float().cpu().numpy())
 
     @torch.inference_mode()

@@ -1,12 +1,14 @@
 """Which device and which number format encode pictures: what the processor does fast without hurting the ranking."""
 
-import copy
 from typing import Literal, get_args
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from samekind.clip.encoder import DualEncoder
+from samekind.clip.inference import encoding_copy
+from samekind.clip.vit import VisionTransformer
 from samekind.errors import UsageError
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -58,19 +60,23 @@ def choose_dtype(precision: str, encoder: DualEncoder, device: torch.device) -> 
 
 
 def picture_tower(encoder: DualEncoder, dtype: torch.dtype) -> nn.Module:
-    """The picture tower for `torch.autocast`: weights of matrix products in `dtype`, everything else shared.
-
-    Autocast alone converts every weight anew at every call (under inference it caches none), which costs a good part
-    of a small batch's time; converted once, the numbers are the same. The encoder itself stays in float32.
-    """
+    """The picture tower for encoding in `dtype`, float32 in and out; weights that stay as they are are shared."""
     tower = encoder.vision_model
     if dtype == torch.float32:
         return tower
-    products = [module for module in tower.modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
-    owned = {id(parameter) for module in products for parameter in module.parameters(recurse=False)}
-    shared = {id(tensor): tensor for tensor in (*tower.parameters(), *tower.buffers()) if id(tensor) not in owned}
-    twin = copy.deepcopy(tower, shared)
-    for module in twin.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d)):
-            module.to(dtype)
-    return twin
+    return encoding_copy(tower, dtype) if isinstance(tower, VisionTransformer) else Autocast(tower, dtype)
+
+
+class Autocast(nn.Module):
+    """A tower that runs under `torch.autocast`: what is safe in `dtype` runs in it, the answer is float32 again."""
+
+    def __init__(self, tower: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.tower = tower
+        self.dtype = dtype
+
+    def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b e"]]:
+        """Tokens and pooled vectors."""
+        with torch.autocast(pixels.device.type, dtype=self.dtype):
+            tokens, pooled = self.tower(pixels)
+        return tokens.float(), pooled.float()
