@@ -51,7 +51,8 @@ class WordsRecipe:
 
 def train_tokenizer(phrases: Sequence[str], size: int) -> bytes:
     """A byte-level BPE tokenizer.json in CLIP's manner, learned from the phrases and the prompts' words."""
-    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=END))
+    # What no token covers must not read as the end of the text, or what follows it would be lost.
+    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=START))
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
     )
