@@ -17,22 +17,19 @@ memory is that of the passes, without what loading took.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import facts, headline
 from materials import LARGE, SMALL, make_checkpoint, make_pictures
 
 HERE = Path(__file__).resolve().parent
 MODELS = {"b32": 32, "b16": 16}
 GOALS = {"bare": 0.9, "sentence_transformers": 3.0, "onnxruntime": 1.5}  # ours / other, at least; bare: small files
-PACKAGES = ("samekind", "torch", "numpy", "pillow", "transformers", "sentence-transformers", "onnxruntime")
 
 
 def measure(folder: Path, **job: Any) -> dict[str, Any]:
@@ -43,18 +40,6 @@ def measure(folder: Path, **job: Any) -> dict[str, Any]:
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
-
-
-def hardware() -> str:
-    """Processor, cores that this process may use, memory."""
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    facts = {key.strip(): value.strip() for key, value in facts.items()}
-    flags = [flag for flag in ("avx512f", "avx512_bf16", "amx_bf16") if flag in facts.get("flags", "").split()]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    name = facts.get("model name", platform.processor() or platform.machine())
-    cores = len(os.sched_getaffinity(0))
-    return f"{name} ({', '.join(flags) or 'no AVX-512'}), {cores} cores, {memory:.0f} GB, {platform.system()}"
 
 
 def agreement(one: Path, other: Path) -> float:
@@ -94,8 +79,7 @@ def memory(folder: Path, model: str, paths: list[str]) -> list[dict[str, Any]]:
 
 def table(report: dict[str, Any]) -> str:
     """The report for people, as Markdown."""
-    lines = [f"{report['hardware']}; {report['date']}; " + ", ".join(f"{k} {v}" for k, v in report["versions"].items())]
-    lines += [f"{kind}: {facts}" for kind, facts in report["pictures"].items()]
+    lines = [headline(report), *(f"{kind}: {told}" for kind, told in report["pictures"].items())]
     lines += [
         "",
         "| model | files | engine | pictures/s | ours / this | goal | peak MB |",
@@ -126,9 +110,7 @@ def main() -> None:
     """Make the materials, measure, report."""
     args = arguments()
     report: dict[str, Any] = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "hardware": hardware(),
-        "versions": {name: version(name) for name in PACKAGES},
+        **facts(),
         "settings": {"large": args.large, "small": args.small, "baseline_count": args.baseline_count}
         | {"repeats": args.repeats, "omp_num_threads": os.environ.get("OMP_NUM_THREADS")},
     }

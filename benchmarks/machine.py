@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("samekind", "torch", "numpy", "pillow", "lancedb", "faiss-cpu", "onnxruntime", "sentence-transformers")
+PACKAGES = ("samekind", "torch", "numpy", "pillow", "lancedb", "faiss-cpu")
+PACKAGES += ("onnxruntime", "transformers", "sentence-transformers")
 FAST = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 
@@ -35,3 +36,11 @@ def facts() -> dict[str, Any]:
         },
         "versions": versions,
     }
+
+
+def headline(report: dict[str, Any]) -> str:
+    """The facts in one line, for a table's head."""
+    hardware = report["hardware"]
+    told = f"{hardware['processor']} ({', '.join(hardware['instructions'])}), {hardware['cores']} cores"
+    versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
+    return f"{told}, {hardware['memory_gib']} GiB; {report['date']}; {versions}"

@@ -9,7 +9,6 @@ float32's k nearest that are also among the k nearest in the other precision; 1.
 
 import argparse
 import json
-import platform
 import time
 from itertools import permutations
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
+from machine import facts
 
 from samekind.images.decode import open_image
 from samekind.images.source import ImageRef, list_images
@@ -113,12 +113,11 @@ def main() -> None:
     domains = np.array([ref.domain for ref in refs])
     first = retrievers["float32"]
     report: dict[str, Any] = {
-        "schema": 1,
+        **facts(),
         "retriever": {"name": first.name, "sha256": first.sha256},
         "data": {"path": args.data.name, "pictures": len(refs)},
         "k": args.k,
-        "machine": {"processor": platform.processor() or platform.machine(), "device": str(first.device)}
-        | {"threads": torch.get_num_threads(), "torch": torch.__version__},
+        "device": str(first.device),
         "pictures_per_second": {name: len(refs) / seconds[name] for name in names},
         "overlap": {name: compare(vectors["float32"], vectors[name], domains, args.k) for name in names[1:]},
     }
@@ -130,6 +129,7 @@ def main() -> None:
         numbers = f"{found['mean']:>8.4f} {found['least']:>8.4f} {found['whole']:>8.4f} {found['cosine']:>9.6f}"
         print(f"{name:<10} {rate:>10.1f} {numbers}")
     if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(report, indent=2) + "\n")
 
 

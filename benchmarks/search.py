@@ -9,20 +9,17 @@ benchmarks/results/search.json. Every figure is the median over the queries, our
 import argparse
 import json
 import os
-import platform
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 import pyarrow as pa
+from machine import facts
 
 from samekind.gallery.schema import Meta, table_schema, write_meta
 from samekind.gallery.store import Gallery
@@ -43,7 +40,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = measure(Path(folder), options)
-    told = json.dumps({**circumstances(), **result}, indent=2)
+    threads = {"faiss": faiss.omp_get_max_threads(), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS")}
+    told = json.dumps({**facts(), "threads": threads, **result}, indent=2)
     print(told)
     options.out.parent.mkdir(exist_ok=True)
     options.out.write_text(told + "\n")
@@ -154,24 +152,6 @@ def anonymous_megabytes() -> float:
     """Memory of this process that no file backs."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return float(lines["RssAnon"].split()[0]) / 1e3
-
-
-def circumstances() -> dict[str, Any]:
-    """Where, when and with what this was measured."""
-
-    def facts() -> Iterator[str]:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                yield line.split(":", 1)[1].strip()
-
-    packages = ("samekind", "numpy", "faiss-cpu", "lancedb", "pyarrow")
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python", *sys.argv]),
-        "hardware": {"processor": next(facts(), platform.machine()), "cores": len(os.sched_getaffinity(0))},
-        "threads": {"faiss": faiss.omp_get_max_threads(), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS")},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-    }
 
 
 if __name__ == "__main__":
