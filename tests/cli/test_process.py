@@ -82,11 +82,23 @@ def many_pictures(folder: Path, count: int) -> Path:
     return folder
 
 
+# The program with an encoder that takes a second for each batch, so that a signal finds it at work on any machine.
+SLOW = """
+import time
+from samekind.cli import main
+from samekind.retriever.store import Retriever
+encode = Retriever.encode_pixels
+Retriever.encode_pixels = lambda *arguments: (time.sleep(1), encode(*arguments))[1]
+main()
+"""
+
+
 @pytest.mark.slow
 def test_interrupted_it_leaves_with_130_and_goes_on_where_it_stopped(tmp_path: Path, tiny_clip: Path) -> None:
     pictures, gallery = many_pictures(tmp_path / "pictures", 400), tmp_path / "g"
-    command = [*SAMEKIND, "index", str(pictures), "--gallery", str(gallery), "--retriever", str(tiny_clip), "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    arguments = ["index", str(pictures), "--gallery", str(gallery), "--retriever", str(tiny_clip), "--json"]
+    slow = [sys.executable, "-c", SLOW, *arguments]
+    with subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
         while not (gallery / "gallery.json").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -96,7 +108,7 @@ def test_interrupted_it_leaves_with_130_and_goes_on_where_it_stopped(tmp_path: P
     assert out == ""
     assert "same command again" in err
     assert "Traceback" not in err
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    again = subprocess.run([*SAMEKIND, *arguments], capture_output=True, text=True, check=True)
     assert json.loads(again.stdout)["rows"] == 400
     assert "\x1b" not in again.stderr
 

@@ -131,7 +131,7 @@ class Trainer:
         with torch.no_grad():
             for mean, now in zip(self.average.parameters(), self.tower.parameters(), strict=True):
                 mean.lerp_(now, 1 - keep)
-        return {"loss": float(loss), **{name: float(value.detach()) for name, value in parts.items()}}
+        return {"loss": float(loss.detach()), **{name: float(value.detach()) for name, value in parts.items()}}
 
     def set_rate(self, step: int) -> None:
         """Linear warm-up, then half a cosine down to zero."""
