@@ -176,18 +176,27 @@ def test_the_reduced_tower_shares_all_but_its_products_and_leaves_the_encoder_al
 def test_transformers_use_what_the_processor_does_fast(
     tiny_clip: Path, monkeypatch: pytest.MonkeyPatch, fast: bool, device: str, expected: torch.dtype
 ) -> None:
-    monkeypatch.setattr(policy, "cpu_has_fast_bfloat16", lambda: fast)
+    monkeypatch.setattr(policy, "cpu_is_fast_in", lambda dtype: fast)
     encoder = load_encoder(tiny_clip)
     assert choose_dtype("auto", encoder, torch.device(device)) == expected
     assert choose_dtype("float32", encoder, torch.device(device)) == torch.float32
 
 
-def test_a_convolutional_tower_keeps_float32_on_processors(tiny_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "cpu_has_fast_bfloat16", lambda: True)
+@pytest.mark.parametrize(("fast", "expected"), [(True, torch.float16), (False, torch.float32)])
+def test_a_convolutional_tower_never_takes_bfloat16(
+    tiny_clip: Path, monkeypatch: pytest.MonkeyPatch, fast: bool, expected: torch.dtype
+) -> None:
+    monkeypatch.setattr(policy, "cpu_is_fast_in", lambda dtype: fast)
     encoder = load_encoder(tiny_clip)
     encoder.vision_model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU6())
     assert tower_kind(encoder) == "convolutional"
-    assert choose_dtype("auto", encoder, torch.device("cpu")) == torch.float32
+    assert choose_dtype("auto", encoder, torch.device("cpu")) == expected
+
+
+def test_a_processor_that_does_not_say_is_not_fast_in_float16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not policy.cpu_is_fast_in(torch.float16)
+    assert policy.cpu_is_fast_in(torch.float32)
 
 
 def test_the_device_is_chosen_by_name() -> None:

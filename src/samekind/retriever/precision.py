@@ -1,6 +1,6 @@
 """Which device and which number format encode pictures: what the processor does fast without hurting the ranking."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -16,12 +16,13 @@ Tower = Literal["transformer", "convolutional"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-# What "auto" means. benchmarks/precision.py measures what each choice does to rankings, benchmarks/encode.py its speed.
-# A convolutional tower stays in float32 on processors: bfloat16 keeps 8 bits, and its rankings move.
+# What "auto" means, on processors only where `cpu_is_fast_in` says so, and float32 for all others.
+# benchmarks/precision.py measures what each choice does to rankings, benchmarks/encode.py its speed. The convolutions
+# of `mini` keep .996 of the ten nearest in float16 and .933 in bfloat16 (benchmarks/results/precision-mini.json).
 _AUTO: dict[tuple[str, Tower], torch.dtype] = {
     ("cuda", "transformer"): torch.float16,
-    ("cuda", "convolutional"): torch.float32,
-    ("cpu with bfloat16", "transformer"): torch.bfloat16,
+    ("cpu", "transformer"): torch.bfloat16,
+    ("cpu", "convolutional"): torch.float16,
 }
 
 
@@ -44,9 +45,14 @@ def tower_kind(encoder: DualEncoder) -> Tower:
     return "transformer" if has_norm else "convolutional"
 
 
-def cpu_has_fast_bfloat16() -> bool:
-    """True on x86 processors that multiply bfloat16 matrices in hardware (AVX512-BF16 or AMX)."""
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+def cpu_is_fast_in(dtype: torch.dtype) -> bool:
+    """Whether the processor has instructions for `dtype`: AVX512-BF16 or AMX for bfloat16, AVX512-FP16 for float16."""
+    if dtype == torch.bfloat16:
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    if dtype == torch.float16:
+        known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not say
+        return bool(known.get("avx512_fp16", False))
+    return True
 
 
 def choose_dtype(precision: str, encoder: DualEncoder, device: torch.device) -> torch.dtype:
@@ -55,8 +61,8 @@ def choose_dtype(precision: str, encoder: DualEncoder, device: torch.device) -> 
         raise UsageError(f"There is no precision {precision!r}: use one of {', '.join(get_args(Precision))}.")
     if precision != "auto":
         return _DTYPES[precision]
-    place = "cpu with bfloat16" if device.type == "cpu" and cpu_has_fast_bfloat16() else device.type
-    return _AUTO.get((place, tower_kind(encoder)), torch.float32)
+    dtype = _AUTO.get((device.type, tower_kind(encoder)), torch.float32)
+    return torch.float32 if device.type == "cpu" and not cpu_is_fast_in(dtype) else dtype
 
 
 def picture_tower(encoder: DualEncoder, dtype: torch.dtype) -> nn.Module:
