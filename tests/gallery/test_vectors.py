@@ -21,7 +21,7 @@ def cache(gallery: Gallery, pattern: str = "*") -> list[Path]:
     return sorted(file for file in (gallery.path / "cache").glob(pattern) if file.name != "lock")
 
 
-def check(path: Path, retriever: PaletteRetriever) -> Gallery:
+def check_whole(path: Path, retriever: PaletteRetriever) -> Gallery:
     """A gallery as a new process would open it: in order of insertion, every vector that of its picture."""
     gallery = Gallery.open(path, retriever)
     snapshot = gallery.snapshot()
@@ -48,13 +48,13 @@ def test_vectors_are_mapped_not_loaded(gallery: Gallery) -> None:
 def test_new_rows_are_added_to_the_file_and_readers_of_the_old_version_keep_theirs(
     gallery: Gallery, photos: Path, retriever: PaletteRetriever
 ) -> None:
-    old = check(gallery.path, retriever)
+    old = check_whole(gallery.path, retriever)
     before = np.array(old.snapshot().vectors)
     (file,) = cache(gallery, "*.f32")
     inode = file.stat().st_ino
     paint(photos / "new.png", 99)
     gallery.add(photos)
-    check(gallery.path, retriever)
+    check_whole(gallery.path, retriever)
     assert [found.stat().st_ino for found in cache(gallery, "*.f32")] == [inode]
     assert len(cache(gallery)) == 2
     np.testing.assert_array_equal(old.snapshot().vectors, before)
@@ -68,7 +68,7 @@ def test_a_new_place_of_a_known_content_keeps_the_vectors_file(
     (photos / "0.png").rename(photos / "z.png")
     gallery.add(photos)
     assert cache(gallery, "*.f32") == before
-    check(gallery.path, retriever)
+    check_whole(gallery.path, retriever)
 
 
 def test_removed_rows_leave_the_file_and_their_seq_may_come_again(
@@ -76,13 +76,13 @@ def test_removed_rows_leave_the_file_and_their_seq_may_come_again(
 ) -> None:
     (photos / "deep" / "5.png").unlink()  # the last one inserted
     gallery.add(photos)
-    old = check(gallery.path, retriever)
+    old = check_whole(gallery.path, retriever)
     paint(photos / "deep" / "6.png", 6)
     gallery.add(photos)
-    check(gallery.path, retriever)
+    check_whole(gallery.path, retriever)
     (photos / "0.png").unlink()
     gallery.add(photos)
-    check(gallery.path, retriever)
+    check_whole(gallery.path, retriever)
     assert old.rows == 5
     assert len(cache(gallery)) == 2
 
@@ -93,7 +93,7 @@ def test_an_order_of_rows_in_the_table_other_than_by_insertion_does_not_matter(
     os.utime(photos / "2.png", ns=(0, 1))  # Lance moves a row that it updates to the end
     gallery.add(photos)
     shutil.rmtree(gallery.path / "cache")
-    check(gallery.path, retriever)
+    check_whole(gallery.path, retriever)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_a_missing_or_short_or_garbled_file_is_made_anew(
             file.unlink()
         else:
             file.write_bytes({"truncate": content[:-5], "empty": b"", "garble": b"x" * len(content)}[what])
-    check(gallery.path, retriever)
-    check(gallery.path, retriever)
+    check_whole(gallery.path, retriever)
+    check_whole(gallery.path, retriever)
     assert len(cache(gallery)) == 2
 
 
@@ -123,10 +123,10 @@ def test_a_file_that_an_interrupted_append_made_longer_is_right(
     (file,) = cache(gallery, "*.f32")
     with file.open("ab") as longer:
         longer.write(b"half a row")
-    check(gallery.path, retriever)
+    check_whole(gallery.path, retriever)
     paint(photos / "new.png", 99)
     gallery.add(photos)
-    check(gallery.path, retriever)
+    check_whole(gallery.path, retriever)
 
 
 def test_the_file_of_another_gallery_that_was_at_the_same_place_is_not_used(
@@ -142,7 +142,7 @@ def test_the_file_of_another_gallery_that_was_at_the_same_place_is_not_used(
     again.add(photos)
     shutil.rmtree(again.path / "cache")
     shutil.copytree(kept, again.path / "cache")
-    check(gallery.path, retriever)
+    check_whole(gallery.path, retriever)
 
 
 def test_while_another_process_writes_the_file_a_reader_has_it_in_memory(
@@ -152,7 +152,7 @@ def test_while_another_process_writes_the_file_a_reader_has_it_in_memory(
         file.unlink()
     with vectors._busy(gallery.path / "cache") as alone:
         assert alone
-        reader = check(gallery.path, retriever)
+        reader = check_whole(gallery.path, retriever)
     assert cache(gallery) == []
     assert not isinstance(reader.snapshot().vectors, np.memmap)
 
