@@ -93,12 +93,19 @@ main()
 """
 
 
+def heed_interrupts() -> None:
+    """Shells start background jobs with interrupts ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 def test_interrupted_it_leaves_with_130_and_goes_on_where_it_stopped(tmp_path: Path, tiny_clip: Path) -> None:
     pictures, gallery = many_pictures(tmp_path / "pictures", 400), tmp_path / "g"
     arguments = ["index", str(pictures), "--gallery", str(gallery), "--retriever", str(tiny_clip), "--json"]
     slow = [sys.executable, "-c", SLOW, *arguments]
-    with subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    ) as process:
         deadline = time.monotonic() + 120
         while not (gallery / "gallery.json").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
