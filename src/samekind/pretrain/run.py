@@ -96,7 +96,7 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
 
 
 def held_out(rows: Sequence[Captioned]) -> Bool[np.ndarray, " n"]:
-    """Marks the pictures that training never sees: recipes are chosen by them."""
+    """Marks the pictures that training never sees: the card's scores are measured on them."""
     domains: dict[str, set[str]] = {}
     for row in rows:
         domains.setdefault(row.caption, set()).add(row.domain)

@@ -24,7 +24,7 @@ from samekind.pretrain.augment import Augment
 
 @dataclass(frozen=True)
 class VisualRecipe:
-    """Numbers of the visual stage; all chosen here, by held-out pictures of the captions table (docs/log.md)."""
+    """Numbers of the visual stage; all chosen here; docs/log.md says what was measured."""
 
     steps: int = 4000
     batch: int = 96
