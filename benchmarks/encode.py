@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import facts, headline
+from machine import facts, headline, write
 from materials import LARGE, SMALL, make_checkpoint, make_pictures
 
 HERE = Path(__file__).resolve().parent
@@ -132,8 +132,7 @@ def main() -> None:
             for kind, paths in files.items():
                 report["rows"] += compare(folder, model, kind, paths, args)
             report["memory"] += memory(folder, model, files["small"])
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(report, indent=2) + "\n")
+    write(report, args.out)
     print(table(report))
 
 

@@ -1,5 +1,6 @@
 """Where and when a measurement was made: command, date, processor, cores, memory, versions."""
 
+import json
 import os
 import platform
 import shlex
@@ -36,6 +37,12 @@ def facts() -> dict[str, Any]:
         },
         "versions": versions,
     }
+
+
+def write(report: dict[str, Any], file: Path) -> None:
+    """The results file, its folder made where there is none."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def headline(report: dict[str, Any]) -> str:

@@ -8,7 +8,6 @@ float32's k nearest that are also among the k nearest in the other precision; 1.
 """
 
 import argparse
-import json
 import time
 from itertools import permutations
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
-from machine import facts
+from machine import facts, write
 
 from samekind.images.decode import open_image
 from samekind.images.source import ImageRef, list_images
@@ -129,8 +128,7 @@ def main() -> None:
         numbers = f"{found['mean']:>8.4f} {found['least']:>8.4f} {found['whole']:>8.4f} {found['cosine']:>9.6f}"
         print(f"{name:<10} {rate:>10.1f} {numbers}")
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
+        write(report, args.out)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any
 import faiss
 import numpy as np
 import pyarrow as pa
-from machine import facts
+from machine import facts, write
 
 from samekind.gallery.schema import Meta, table_schema, write_meta
 from samekind.gallery.store import Gallery
@@ -41,10 +41,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = measure(Path(folder), options)
     threads = {"faiss": faiss.omp_get_max_threads(), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS")}
-    told = json.dumps({**facts(), "threads": threads, **result}, indent=2)
-    print(told)
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(told + "\n")
+    report = {**facts(), "threads": threads, **result}
+    print(json.dumps(report, indent=2))
+    write(report, options.out)
 
 
 def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:

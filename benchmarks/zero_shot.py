@@ -9,14 +9,13 @@ texts and to pictures.
 """
 
 import argparse
-import json
 import time
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import facts
+from machine import facts, write
 
 from samekind.datasets.folder import read_folder
 from samekind.evaluation.pairs import mean, score_pairs
@@ -101,8 +100,7 @@ def main() -> None:
         print(f"{name}:", "  ".join(f"{k} {v:.2f}" for k, v in values.items()))
     print(f"{result['pictures_per_second']:.0f} pictures per second, files to vectors")
     if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+        write(result, arguments.out)
 
 
 if __name__ == "__main__":

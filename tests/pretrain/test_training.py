@@ -202,6 +202,12 @@ def test_the_text_tower_learns_where_its_phrases_belong(sentences, inputs):
     assert seen[-1]["cosine"] < 0.5 * seen[0]["cosine"]
 
 
+def test_a_picture_size_that_no_tokens_fill_is_refused_before_any_work(inputs, tmp_path):
+    with pytest.raises(UsageError, match="multiple of 32"):
+        pretrain(inputs, tmp_path / "out", replace(TINY, image_size=100), seed=0, report=lambda *_: None)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_from_a_table_to_an_encoder_that_loads_and_a_second_call_that_only_finishes(inputs, sentences, tmp_path):
     out, told = tmp_path / "out", []

@@ -96,17 +96,27 @@ class TextTokenizer:
             )
         except Exception as error:  # the library raises bare Exceptions
             raise SamekindError(f"vocab.json and merges.txt do not fit each other: {error}") from error
-        tokenizer = Tokenizer(bpe)
-        tokenizer.normalizer = normalizers.Sequence(
-            [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-        )
-        pieces = pre_tokenizers.Split(Regex(CLIP_PIECES), behavior="removed", invert=True)
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pieces, pre_tokenizers.ByteLevel(add_prefix_space=False)])
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single=f"{START} $A {END}", special_tokens=[(mark, vocabulary[mark]) for mark in (START, END)]
-        )
+        tokenizer = clip_pieces(bpe)
+        frame(tokenizer)
         tokenizer.add_special_tokens([START, END])
         return tokenizer
+
+
+def clip_pieces(bpe: models.BPE) -> Tokenizer:
+    """A tokenizer that cleans and cuts texts as CLIP's does before byte-pair encoding."""
+    tokenizer = Tokenizer(bpe)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    pieces = pre_tokenizers.Split(Regex(CLIP_PIECES), behavior="removed", invert=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pieces, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    return tokenizer
+
+
+def frame(tokenizer: Tokenizer) -> None:
+    """Put the start mark before each text and the end mark behind it; the vocabulary must have both."""
+    marks = [(mark, tokenizer.token_to_id(mark)) for mark in (START, END)]
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{START} $A {END}", special_tokens=marks)
 
 
 def _from_json(data: bytes) -> Tokenizer:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import samekind
-from samekind.clip.mobilenet import HEAD_CHANNELS, MobileNetV2
+from samekind.clip.mobilenet import HEAD_CHANNELS, STRIDE, MobileNetV2
 from samekind.clip.tokenizer import TextTokenizer
 from samekind.clip.weights import new_encoder, save_encoder
 from samekind.errors import UsageError
@@ -56,6 +56,8 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
     `samekind index --retriever out` takes.
     """
     began = time.monotonic()
+    if recipe.image_size % STRIDE:
+        raise UsageError(f"image_size {recipe.image_size} must be a multiple of {STRIDE}: a token is as wide")
     work = out / "work"
     rows, pictures, skipped = load_pictures(inputs.captions.parent, read_captions(inputs.captions), work)
     dropped = lookalikes(rows, pictures, inputs.exclude) if inputs.exclude else np.zeros(len(rows), bool)
@@ -226,8 +228,6 @@ def write_encoder(
 ) -> None:
     """The checkpoint folder: Hugging Face's layout, float16."""
     size = recipe.image_size
-    if size % 32:
-        raise UsageError(f"image_size {size} must be a multiple of 32, one token for each 32 pixels")
     config = {
         "model_type": "samekind_mini",
         "projection_dim": tower.config.projection_dim,

@@ -1,9 +1,7 @@
 """The visual stage: pictures into the space of names, keeping what the starting tower knows."""
 
-import json
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ from torch.nn import functional as F
 from samekind.clip.mobilenet import MobileNetV2
 from samekind.errors import SamekindError
 from samekind.pretrain.augment import Augment
+from samekind.retriever.encode import ordered_map
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,11 @@ def train_visual(
     trainer = Trainer(tower, recipe)
     first = trainer.resume(work, seed)
     began = time.monotonic()
-    for step, batch in prefetch(material, recipe, seed, first):
+    # One batch is made in a thread while the one before it is learned from.
+    made = ordered_map(
+        lambda step: make_batch(material, recipe, seed, step), range(first, recipe.steps), workers=1, look_ahead=1
+    )
+    for step, batch in enumerate(made, first):
         parts = trainer.step(batch, material, step)
         if not np.isfinite(parts["loss"]):
             raise SamekindError(f"the loss is {parts['loss']} at step {step}; {work} keeps the last good checkpoint")
@@ -142,14 +145,13 @@ class Trainer:
 
     def save(self, work: Path, seed: int, step: int) -> None:
         """Write weights, average and optimiser state for `resume`."""
-        names = [name for name, _ in self.tower.named_parameters()]
         tensors = {f"tower.{name}": p.detach() for name, p in self.tower.named_parameters()}
         tensors |= {f"average.{name}": p.detach() for name, p in self.average.named_parameters()}
         for key, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{key}.{part}": torch.as_tensor(value) for part, value in state.items()}
         tensors = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
         work.mkdir(parents=True, exist_ok=True)
-        facts = {"seed": str(seed), "step": str(step), "names": json.dumps(names)}
+        facts = {"seed": str(seed), "step": str(step)}
         save_file(tensors, work / "visual.part", metadata=facts)
         (work / "visual.part").replace(work / "visual.safetensors")
 
@@ -216,14 +218,3 @@ def make_batch(material: Material, recipe: VisualRecipe, seed: int, step: int) -
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     index = torch.from_numpy(rows)
     return Batch(recipe.augment(pixels, material.drawn[index], size, generator) * 2 - 1, index)
-
-
-def prefetch(material: Material, recipe: VisualRecipe, seed: int, first: int) -> Iterator[tuple[int, Batch]]:
-    """Batches from step `first` on, the next one made in a thread while the caller trains."""
-    with ThreadPoolExecutor(1) as pool:
-        ahead = [pool.submit(make_batch, material, recipe, seed, first)] if first < recipe.steps else []
-        for step in range(first, recipe.steps):
-            batch = ahead.pop().result()
-            if step + 1 < recipe.steps:
-                ahead.append(pool.submit(make_batch, material, recipe, seed, step + 1))
-            yield step, batch

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import models, pre_tokenizers, trainers
 from torch import Tensor
 from torch.nn import functional as F
 
 from samekind.clip.config import TextConfig
 from samekind.clip.text import TextTower
-from samekind.clip.tokenizer import CLIP_PIECES, END, START, TextTokenizer
+from samekind.clip.tokenizer import END, START, TextTokenizer, clip_pieces, frame
 from samekind.errors import SamekindError
 
 STYLES = (
@@ -52,12 +52,7 @@ class WordsRecipe:
 def train_tokenizer(phrases: Sequence[str], size: int) -> bytes:
     """A byte-level BPE tokenizer.json in CLIP's manner, learned from the phrases and the prompts' words."""
     # What no token covers must not read as the end of the text, or what follows it would be lost.
-    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=START))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-    )
-    pieces = pre_tokenizers.Split(Regex(CLIP_PIECES), behavior="removed", invert=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pieces, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer = clip_pieces(models.BPE(end_of_word_suffix="</w>", unk_token=START))
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         special_tokens=[START, END],
@@ -67,8 +62,7 @@ def train_tokenizer(phrases: Sequence[str], size: int) -> bytes:
     )
     prompts = [t.format(n=n, s=s) for t in PLAIN + STYLED for s in STYLES for n in ("thing", "x")]
     tokenizer.train_from_iterator([*phrases, *prompts], trainer)
-    marks = [(mark, tokenizer.token_to_id(mark)) for mark in (START, END)]
-    tokenizer.post_processor = processors.TemplateProcessing(single=f"{START} $A {END}", special_tokens=marks)
+    frame(tokenizer)
     return tokenizer.to_str().encode()
 
 
