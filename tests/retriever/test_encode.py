@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from samekind.clip.mobilenet import MobileNetConfig, MobileNetV2
+from samekind.clip.mobilenet import MobileNet, MobileNetConfig
 from samekind.clip.weights import load_encoder
 from samekind.retriever import precision as policy
 from samekind.retriever.encode import batches, ordered_map
@@ -206,7 +206,7 @@ def test_the_device_is_chosen_by_name() -> None:
 
 def test_a_convolutional_tower_in_reduced_precision_answers_in_float32_and_close_by() -> None:
     torch.manual_seed(0)
-    tower = MobileNetV2(MobileNetConfig(image_size=32, projection_dim=8)).eval()
+    tower = MobileNet(MobileNetConfig(image_size=32, projection_dim=8)).eval()
     pixels = torch.rand(3, 3, 32, 32) * 2 - 1
     with torch.inference_mode():
         tokens, pooled = policy.Autocast(tower, torch.bfloat16)(pixels)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from samekind.clip.config import TextConfig, VisionConfig
-from samekind.clip.mobilenet import MobileNetConfig, MobileNetV2
+from samekind.clip.mobilenet import MobileNet, MobileNetConfig
 from samekind.clip.text import TextTower
 from samekind.clip.vit import VisionTransformer
 from samekind.errors import SamekindError
@@ -141,13 +141,8 @@ def _siglip_text(config: Mapping[str, Any]) -> TextTower:
 
 def _mini_vision(config: Mapping[str, Any]) -> Vision:
     section = _section(config, "vision_config")
-    if section.get("model_type") != "samekind_mobilenet_v2":
-        raise SamekindError(
-            f"config.json: vision_config.model_type is {section.get('model_type')!r}, expected samekind_mobilenet_v2: "
-            "the checkpoint comes from another version of samekind; install that one."
-        )
     sizes = MobileNetConfig.from_dict(section)
-    return Vision(MobileNetV2(sizes), sizes.projection_dim, sizes.projection_dim, sizes.image_size, sizes)
+    return Vision(MobileNet(sizes), sizes.projection_dim, sizes.projection_dim, sizes.image_size, sizes)
 
 
 FAMILIES: dict[str, Family] = {
