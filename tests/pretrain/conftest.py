@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from samekind.clip.mobilenet import MobileNetConfig, MobileNetV2
+from samekind.clip.mobilenet import MobileNet, MobileNetConfig
 from samekind.pretrain.run import Inputs
 
 NOUN_LINE = "00001740 {lex:02d} n {count:02x} {words} 000 | a gloss\n"
@@ -35,9 +35,9 @@ def sentences(monkeypatch):
 
 @pytest.fixture(scope="session")
 def start_file(tmp_path_factory) -> Path:
-    """An untrained MobileNetV2 with a classifier of three classes, in the format of the real one."""
+    """An untrained MobileNet with a classifier of three classes, in the format of the real one."""
     torch.manual_seed(0)
-    tensors = {k: v for k, v in MobileNetV2(MobileNetConfig()).state_dict().items() if not k.startswith("projection")}
+    tensors = {k: v for k, v in MobileNet(MobileNetConfig()).state_dict().items() if not k.startswith("projection")}
     tensors |= {"classifier.weight": torch.randn(3, 1280, 1, 1), "classifier.bias": torch.zeros(3)}
     file = tmp_path_factory.mktemp("start") / "start.safetensors"
     save_file({name: tensor.half() for name, tensor in tensors.items()}, file)

@@ -56,7 +56,7 @@ def test_a_resaved_picture_is_found_and_unlike_ones_stay(inputs, tmp_path):
     benchmark = tmp_path / "benchmark"
     benchmark.mkdir()
     Image.open(tmp_path / "photo-disc-4.png").resize((227, 227)).save(benchmark / "x.jpg", quality=70)
-    marked = lookalikes(kept, pictures, [benchmark])
+    marked = lookalikes(kept, pictures, [benchmark], tmp_path)
     assert [row.file for row, mark in zip(kept, marked, strict=True) if mark] == ["photo-disc-4.png"]
 
 
@@ -67,7 +67,7 @@ def test_where_two_of_a_group_look_alike_the_whole_group_goes(inputs, tmp_path):
     benchmark.mkdir()
     for i in (4, 7):
         Image.open(tmp_path / f"photo-disc-{i}.png").save(benchmark / f"{i}.png")
-    marked = lookalikes(kept, pictures, [benchmark])
+    marked = lookalikes(kept, pictures, [benchmark], tmp_path)
     assert {row.file for row, mark in zip(kept, marked, strict=True) if mark} == {
         f"photo-disc-{i}.png" for i in range(10)
     }
@@ -77,7 +77,7 @@ def test_an_empty_folder_to_keep_out_is_an_error(inputs, tmp_path):
     kept, pictures, _ = load_pictures(tmp_path, read_captions(inputs.captions), tmp_path / "work")
     (tmp_path / "nothing").mkdir()
     with pytest.raises(UsageError, match="no pictures"):
-        lookalikes(kept, pictures, [tmp_path / "nothing"])
+        lookalikes(kept, pictures, [tmp_path / "nothing"], tmp_path)
 
 
 def test_nouns_are_those_a_picture_can_show(inputs):

@@ -1,37 +1,49 @@
 """Both stages of pre-training, each part and the whole, on a drawn table."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from samekind.clip.mobilenet import MobileNetConfig, MobileNetV2
+from samekind.clip.mobilenet import MobileNet, MobileNetConfig
 from samekind.clip.tokenizer import TextTokenizer
 from samekind.clip.weights import load_encoder
 from samekind.errors import SamekindError, UsageError
-from samekind.pretrain.augment import Augment, Dice, edges, invert, luma
+from samekind.pretrain.augment import DRAWING, MIXED, OWN
 from samekind.pretrain.recipe import Recipe
 from samekind.pretrain.run import first_projection, held_out, plain_ground, pretrain
 from samekind.pretrain.teachers import NameSpace, Start
-from samekind.pretrain.visual import Material, VisualRecipe, losses, make_batch, train_visual
+from samekind.pretrain.visual import (
+    CHECKPOINT,
+    NO_DOMAIN,
+    PLATEAU,
+    Batch,
+    Material,
+    VisualRecipe,
+    losses,
+    make_batch,
+    train_visual,
+)
 from samekind.pretrain.words import STYLES, Vocabulary, WordsRecipe, train_tokenizer, train_words
 
 TINY_WORDS = WordsRecipe(
-    vocabulary=400, width=32, layers=1, heads=2, context=24, steps=60, batch=64, rate=5e-3, warmup=5
+    vocabulary=700, width=32, layers=1, heads=2, context=24, steps=60, batch=64, rate=5e-3, warmup=5
 )
-TINY_VISUAL = VisualRecipe(steps=6, batch=8, small=32, large=64, warmup=2, save_every=2)
+TINY_VISUAL = VisualRecipe(steps=6, batch=8, chunk=4, small=32, large=64, warmup=2, cooldown=2, save_every=2)
 TINY = Recipe(visual=TINY_VISUAL, words=TINY_WORDS, image_size=64, trust={"sketch": 0.0})
-
-
-def dice(count: int, seed: int = 0) -> Dice:
-    return Dice(count, torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture
 def material() -> Material:
+    return random_material()
+
+
+def random_material() -> Material:
     """Sixteen random pictures of two captions in two domains, in a space of 32 dimensions."""
     rng = np.random.default_rng(0)
     generator = torch.Generator().manual_seed(0)
@@ -47,6 +59,7 @@ def material() -> Material:
         drawn=torch.arange(16) >= 8,
         texts=unit(2),
         domain_texts=unit(2),
+        given=torch.tensor([NO_DOMAIN, 0, 1, NO_DOMAIN]),
         label_texts=unit(3),
         label_logs=torch.log_softmax(torch.randn(16, 3, generator=generator), 1),
         features=torch.rand(16, 1280, generator=generator),
@@ -54,35 +67,14 @@ def material() -> Material:
     )
 
 
-def tower(seed: int = 0) -> MobileNetV2:
+def batch(rows: int = 16, style: int = OWN) -> Batch:
+    """The first rows, as if their pictures had been made into `style`."""
+    return Batch(torch.zeros(rows, 3, 32, 32), torch.arange(rows), torch.full((rows,), style))
+
+
+def tower(seed: int = 0) -> MobileNet:
     torch.manual_seed(seed)
-    return MobileNetV2(MobileNetConfig(image_size=64, projection_dim=32))
-
-
-def test_augmented_pictures_have_the_size_stay_in_range_and_repeat_with_the_seed():
-    x, drawn = torch.rand(6, 3, 80, 80), torch.arange(6) % 2 == 0
-    twice = [Augment()(x, drawn, 48, torch.Generator().manual_seed(3)) for _ in range(2)]
-    assert twice[0].shape == (6, 3, 48, 48)
-    assert twice[0].min() >= 0
-    assert twice[0].max() <= 1
-    assert torch.equal(*twice)
-    assert not torch.equal(twice[0], Augment()(x, drawn, 48, torch.Generator().manual_seed(4)))
-
-
-def test_edges_of_an_even_picture_are_blank_and_a_step_gives_a_dark_line():
-    even = torch.full((2, 3, 32, 32), 0.5)
-    assert torch.allclose(edges(even, dice(2)), torch.ones(2, 3, 32, 32))
-    step = even.clone()
-    step[:, :, :, 16:] = 0.05
-    drawn = edges(step, dice(2))
-    assert drawn[:, :, :, 13:19].min() < 0.5
-    assert torch.allclose(drawn[:, :, :, :8], torch.ones(2, 3, 32, 8))
-
-
-def test_brightness_of_white_is_one_and_inverting_twice_changes_nothing():
-    x = torch.rand(2, 3, 8, 8)
-    assert torch.allclose(luma(torch.ones(1, 3, 4, 4)), torch.ones(1, 1, 4, 4))
-    assert torch.allclose(invert(invert(x, dice(2)), dice(2)), x)
+    return MobileNet(MobileNetConfig(image_size=64, projection_dim=32))
 
 
 def test_a_picture_on_white_is_drawn_and_a_photo_is_not():
@@ -94,23 +86,31 @@ def test_a_picture_on_white_is_drawn_and_a_photo_is_not():
 
 def test_vectors_on_their_captions_cost_nothing_but_what_is_wrong_does(material):
     recipe = replace(TINY_VISUAL, temperature=0.001, smoothing=0.0)
-    rows = torch.arange(16)
-    right = losses(material.features, material.texts[material.caption], rows, material, recipe)
-    wrong = losses(-material.features, material.texts[1 - material.caption], rows, material, recipe)
+    right = losses(material.features, material.texts[material.caption], batch(), material, recipe)
+    wrong = losses(-material.features, material.texts[1 - material.caption], batch(), material, recipe)
     assert right["caption"] < 1e-3 < 1 < wrong["caption"]
     assert right["feature"] == pytest.approx(0, abs=1e-5)
     assert wrong["feature"] == pytest.approx(2 * recipe.feature_weight, rel=1e-4)
 
 
 def test_a_zero_vector_knows_nothing_it_costs_the_log_of_the_number_of_captions(material):
-    parts = losses(material.features, torch.zeros(16, 32), torch.arange(16), material, TINY_VISUAL)
+    parts = losses(material.features, torch.zeros(16, 32), batch(), material, TINY_VISUAL)
     assert float(parts["caption"]) == pytest.approx(np.log(2), rel=1e-5)
     assert float(parts["domain"]) == pytest.approx(TINY_VISUAL.domain_weight * np.log(2), rel=1e-5)
 
 
+def test_a_picture_with_a_given_style_is_asked_for_that_style_and_one_without_a_word_for_none(material):
+    recipe = replace(TINY_VISUAL, temperature=0.001, domain_weight=1.0)
+    on_first = material.domain_texts[0].expand(16, -1)
+    drawn = losses(material.features, on_first, batch(style=DRAWING), material, recipe)["domain"]
+    assert float(drawn) == pytest.approx(0, abs=1e-3)
+    assert losses(material.features, on_first, batch(), material, recipe)["domain"] > 1  # half are of the second domain
+    assert losses(material.features, on_first, batch(style=MIXED), material, recipe)["domain"] == 0
+
+
 def test_untrusted_pictures_are_not_asked_of_the_classifier(material):
     none = replace(material, trusted=torch.zeros(16))
-    parts = losses(torch.rand(16, 1280), torch.randn(16, 32), torch.arange(16), none, TINY_VISUAL)
+    parts = losses(torch.rand(16, 1280), torch.randn(16, 32), batch(), none, TINY_VISUAL)
     assert parts["label"] == 0
     assert parts["feature"] == 0
 
@@ -137,6 +137,31 @@ def test_a_run_killed_and_resumed_gives_the_weights_of_an_undisturbed_one(materi
     resumed = train(tmp_path / "b")
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_a_cool_down_of_another_seed_starts_from_the_same_plateau(material, tmp_path):
+    first = train_visual(tower(), material, TINY_VISUAL, seed=5, work=tmp_path / "a", report=lambda _: None)
+    plateau = load_file(tmp_path / "a" / PLATEAU)
+    (tmp_path / "b").mkdir()
+    shutil.copyfile(tmp_path / "a" / PLATEAU, tmp_path / "b" / CHECKPOINT)
+    recipe, steps = replace(TINY_VISUAL, cooldown_seed=1), []
+    second = train_visual(
+        tower(), material, recipe, seed=5, work=tmp_path / "b", report=lambda p: steps.append(p["step"])
+    )
+    assert steps == [5, 6]
+    names = [name for name, _ in first.named_parameters()]
+    assert any(not torch.equal(first.state_dict()[name], second.state_dict()[name]) for name in names)
+    assert any(not torch.equal(first.state_dict()[name], plateau[f"average.{name}"]) for name in names)
+
+
+def test_frozen_blocks_stay_as_they_were_and_the_rest_moves(material, tmp_path):
+    before = tower().state_dict()
+    after = train_visual(
+        tower(), material, replace(TINY_VISUAL, frozen=3), seed=5, work=tmp_path, report=lambda _: None
+    ).state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert not [name for name in moved if name.startswith(("stem", "blocks.0.", "blocks.1.", "blocks.2."))]
 
 
 def test_another_seed_does_not_take_up_a_checkpoint(material, tmp_path):
@@ -173,10 +198,14 @@ def test_the_first_projection_names_what_the_classifier_knows(inputs, sentences)
 
 
 def test_the_tokenizer_frames_lower_cases_and_survives_what_it_never_saw():
-    tokenizer = TextTokenizer({"tokenizer.json": train_tokenizer(["dog", "domestic dog"], 400)}, context=24)
+    tokenizer = TextTokenizer({"tokenizer.json": train_tokenizer(["dog", "domestic dog"], 700)}, context=24)
     ids = tokenizer(["A DOG", "a dog", "\N{SNOWMAN} \u0430 dog"])
     assert torch.equal(ids[0], ids[1])
     assert (ids[2] == tokenizer.end_id).nonzero().min() == ids.shape[1] - 1  # what it never saw ends no text
+
+
+def test_the_same_phrases_give_the_same_tokenizer():
+    assert len({train_tokenizer(["dog", "domestic dog", "red fox"], 700) for _ in range(4)}) == 1
 
 
 def test_styled_prompts_belong_nearer_to_their_style(sentences, inputs):
@@ -192,7 +221,7 @@ def test_styled_prompts_belong_nearer_to_their_style(sentences, inputs):
 
 def test_the_text_tower_learns_where_its_phrases_belong(sentences, inputs):
     space = NameSpace(inputs.vectors, inputs.names)
-    tokenizer = TextTokenizer({"tokenizer.json": train_tokenizer(space.names, 400)}, context=24)
+    tokenizer = TextTokenizer({"tokenizer.json": train_tokenizer(space.names, 700)}, context=24)
     vocabulary = Vocabulary(space.names, space(space.names), 6, space(STYLES))
     seen = []
     text = train_words(tokenizer, vocabulary, TINY_WORDS, seed=0, report=seen.append)

@@ -14,7 +14,7 @@ LOG_STEPS = 50
 def pretrain(
     captions: Annotated[Path, typer.Argument(metavar="CAPTIONS.csv", help="A table: file, caption, maybe domain.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The checkpoint folder to make.")],
-    start: Annotated[Path, typer.Option(metavar="FILE", help="The starting MobileNetV2 (safetensors).")],
+    start: Annotated[Path, typer.Option(metavar="FILE|NAME", help="Tower to start from, or efficientnet_lite0.")],
     labels: Annotated[Path, typer.Option(metavar="FILE", help="The names of its classes, one a line.")],
     vectors: Annotated[Path, typer.Option(metavar="FILE", help="Text vectors that span the space (safetensors).")],
     names: Annotated[Path, typer.Option(metavar="FILE", help="The names of these vectors (JSON list).")],
@@ -30,13 +30,17 @@ def pretrain(
     as_json: Annotated[bool, typer.Option("--json", help="Write the card to standard output.")] = False,
 ) -> None:
     """Train a small dual encoder on captioned pictures; the same command goes on where a stopped one was."""
+    from samekind.pretrain.processes import joined, place
     from samekind.pretrain.recipe import Recipe
     from samekind.pretrain.run import Inputs
     from samekind.pretrain.run import pretrain as run
 
     recipe = Recipe.read(config, settings or [])
     inputs = Inputs(captions, start, labels, vectors, names, nouns, tuple(exclude or ()))
-    card = run(inputs, out, recipe, seed=seed, report=tell)
+    with joined():
+        card = run(inputs, out, recipe, seed=seed, report=tell)
+        if place()[0] > 0:
+            return
     if as_json:
         json_result(card)
     else:

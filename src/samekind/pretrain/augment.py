@@ -2,15 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-Pixels = Float[Tensor, "b 3 h w"]
-Mask = Bool[Tensor, " b"]
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+from samekind.pretrain.styles import Dice, Mask, Pixels, edges, ink, luma, paint, smooth, texture
+
+OWN, DRAWING, PAINTING, MIXED = range(4)  # what a picture's style is after the change
+
+
+class Changed(NamedTuple):
+    """Changed pictures in [0, 1], and what their style is now: their domain's own, or one that they were given."""
+
+    pixels: Float[Tensor, "b 3 s s"]
+    style: Int[Tensor, " b"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +36,36 @@ class Augment:
     grey: float = 0.15
     edges: float = 0.3
     paint: float = 0.25
+    ink: float = 0.12
+    texture: float = 0.15
     stroke: float = 0.5
     ground: float = 0.35
     invert: float = 0.06
     blur: float = 0.15
 
-    def __call__(self, pixels: Pixels, drawn: Mask, size: int, generator: torch.Generator) -> Float[Tensor, "b 3 s s"]:
-        """Pictures in [0, 1] of any size -> changed pictures in [0, 1] of `size`, each by its own dice."""
+    def __call__(self, pixels: Pixels, drawn: Mask, size: int, generator: torch.Generator) -> Changed:
+        """Pictures in [0, 1] of any size -> changed pictures of `size`, each by its own dice."""
         dice = Dice(len(pixels), generator)
         x = sample(pixels, self.grid(len(pixels), size, dice))
         x = choose(dice.below(self.stroke) & drawn, strokes, x, dice)
-        x = choose(dice.below(self.edges), edges, x, dice)
-        x = choose(dice.below(self.paint) & ~drawn, paint, x, dice)
+        # One style at most: the parts of the interval [0, 1) that belong to each do not overlap.
+        roll = dice.uniform(0.0, 1.0)
+        drawing = roll < self.edges
+        painting = ~drawing & (roll < self.edges + self.paint) & ~drawn
+        inked = ~drawing & ~painting & (roll < self.edges + self.paint + self.ink) & ~drawn
+        x = choose(drawing, edges, x, dice)
+        x = choose(painting, paint, x, dice)
+        x = choose(inked, ink, x, dice)
+        x = choose(dice.below(self.texture) & ~drawing, texture, x, dice)
         x = choose(dice.below(self.ground) & drawn, ground, x, dice)
         x = choose(dice.below(self.invert) & drawn, invert, x, dice)
         x = choose(dice.below(self.blur), blur, x, dice)
         x = colour(x, self.jitter, dice)
-        return choose(dice.below(self.grey), grey, x, dice).clamp(0, 1)
+        x = choose(dice.below(self.grey), grey, x, dice).clamp(0, 1)
+        style = torch.full((len(x),), OWN)
+        for mark, given in ((drawing, DRAWING), (painting, PAINTING), (inked, MIXED)):
+            style[mark] = given
+        return Changed(x, style)
 
     def grid(self, count: int, size: int, dice: "Dice") -> Float[Tensor, "b s s 2"]:
         """Sampling grid of a random crop, turn, flip, stretch and smooth (thin-plate-like) warp."""
@@ -70,29 +91,6 @@ class Augment:
         return flat + bend.permute(0, 2, 3, 1)
 
 
-class Dice:
-    """Random numbers, one for each picture of a batch, from one seeded generator."""
-
-    def __init__(self, count: int, generator: torch.Generator) -> None:
-        self.count, self.generator = count, generator
-
-    def uniform(self, low: float, high: float) -> Float[Tensor, " b"]:
-        """Uniform in [low, high)."""
-        return torch.rand(self.count, generator=self.generator) * (high - low) + low
-
-    def normal(self, deviation: float) -> Float[Tensor, " b"]:
-        """Normal around zero."""
-        return torch.randn(self.count, generator=self.generator) * deviation
-
-    def below(self, share: float) -> Mask:
-        """True for about `share` of the pictures."""
-        return torch.rand(self.count, generator=self.generator) < share
-
-    def like(self, count: int) -> "Dice":
-        """The same generator for another number of pictures."""
-        return Dice(count, self.generator)
-
-
 def sample(pixels: Pixels, grid: Float[Tensor, "b s s 2"]) -> Float[Tensor, "b 3 s s"]:
     """Read the pictures at the grid's places; beyond the edge the edge's colour goes on."""
     return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
@@ -105,11 +103,6 @@ def choose(mask: Mask, change: Callable[[Tensor, Dice], Tensor], x: Pixels, dice
     x = x.clone()
     x[mask] = change(x[mask], dice.like(int(mask.sum())))
     return x
-
-
-def luma(x: Pixels) -> Float[Tensor, "b 1 h w"]:
-    """Brightness as the eye weighs it."""
-    return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def grey(x: Pixels, dice: Dice) -> Pixels:
@@ -128,35 +121,6 @@ def strokes(x: Pixels, dice: Dice) -> Pixels:
     thin = F.max_pool2d(x, 3, 1, 1)
     share = dice.uniform(-0.6, 1.0).view(-1, 1, 1, 1)
     return torch.where(share > 0, x + share * (thick - x), x - share * (thin - x))
-
-
-def edges(x: Pixels, dice: Dice) -> Pixels:
-    """A line drawing of the picture: difference of Gaussians, soft threshold, dark on a light ground.
-
-    Winnemoeller et al. 2012 (XDoG), equations 5 and 7, with widths and sharpness drawn at random.
-    """
-    y = luma(x)
-    narrow, wide = smooth(y, 0.8), smooth(y, 1.6)
-    weight = dice.uniform(0.92, 0.985).view(-1, 1, 1, 1)
-    sharpness = dice.uniform(20.0, 90.0).view(-1, 1, 1, 1)
-    difference = narrow - weight * wide
-    threshold = dice.uniform(0.0, 0.02).view(-1, 1, 1, 1)
-    lines = torch.where(difference >= threshold, 1.0, 1 + torch.tanh(sharpness * (difference - threshold)))
-    return lines.clamp(0, 1).expand(-1, 3, -1, -1)
-
-
-def paint(x: Pixels, dice: Dice) -> Pixels:
-    """Fewer, shifted colours over smoothed forms: posterised, contrasts up, mixed with another picture's palette."""
-    soft = smooth(x, 1.2)
-    levels = dice.uniform(3.0, 8.0).round().view(-1, 1, 1, 1)
-    flat = (soft * levels).round() / levels
-    share = dice.uniform(0.0, 1.0).view(-1, 1, 1, 1)
-    y = share * flat + (1 - share) * soft
-    other = y.roll(1, 0)
-    mean, deviation = y.mean((2, 3), keepdim=True), y.std((2, 3), keepdim=True) + 1e-3
-    palette = (y - mean) / deviation * other.std((2, 3), keepdim=True) + other.mean((2, 3), keepdim=True)
-    mix = dice.uniform(0.0, 0.8).view(-1, 1, 1, 1)
-    return (mix * palette + (1 - mix) * y).clamp(0, 1)
 
 
 def ground(x: Pixels, dice: Dice) -> Pixels:
@@ -181,14 +145,3 @@ def colour(x: Pixels, strength: float, dice: Dice) -> Pixels:
     x = luma(x) * (1 - saturation) + x * saturation
     mean = x.mean((1, 2, 3), keepdim=True)
     return (((x - mean) * contrast + mean) * light).clamp(0, 1)
-
-
-def smooth(x: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of [b c h w], 7 taps, edges replicated."""
-    taps = torch.arange(-3, 4, dtype=x.dtype)
-    kernel = torch.exp(-(taps**2) / (2 * sigma**2))
-    kernel = kernel / kernel.sum()
-    channels = x.shape[1]
-    x = F.pad(x, (3, 3, 3, 3), mode="replicate")
-    x = F.conv2d(x, kernel.view(1, 1, 1, 7).expand(channels, 1, 1, 7), groups=channels)
-    return F.conv2d(x, kernel.view(1, 1, 7, 1).expand(channels, 1, 7, 1), groups=channels)

@@ -1,7 +1,9 @@
 """Keeps a benchmark's pictures out of training: what looks like one of them is dropped, with all taken beside it."""
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,24 +30,35 @@ def signature(picture: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, " n"]:
 
 
 def lookalikes(
-    rows: Sequence[Captioned], pictures: UInt8[np.ndarray, "n s s 3"], folders: Iterable[Path]
+    rows: Sequence[Captioned], pictures: UInt8[np.ndarray, "n s s 3"], folders: Sequence[Path], cache: Path
 ) -> Bool[np.ndarray, " n"]:
     """Marks the rows to drop: pictures that look like one below `folders`.
 
     Where two or more pictures of one domain and caption do, the whole group goes: they were taken in one session, and
-    what a thumbnail misses is among them.
+    what a thumbnail misses is among them. The answer is kept in the folder `cache` for the same pictures.
     """
+    there = [ref for folder in folders for ref in pictures_below(folder)]
+    facts = [[row.file for row in rows], [[ref.uri, ref.size, ref.mtime_ns] for ref in there]]
+    kept = cache / f"lookalikes-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.npy"
+    if kept.is_file():
+        return np.asarray(np.load(kept), bool)
     mine = np.stack([signature(picture) for picture in pictures])
     near = np.zeros(len(rows), bool)
-    for folder in folders:
-        paths = [Path(found.uri) for found in list_images(folder) if isinstance(found, ImageRef)]
-        if not paths:
-            raise UsageError(f"{folder}: no pictures to keep out of training were found there")
-        squares = ordered_map(read_square, paths, workers=2, look_ahead=64)
-        theirs = np.stack([signature(square) for square in squares if isinstance(square, np.ndarray)])
-        for i in range(0, len(theirs), 1024):
-            near |= (mine @ theirs[i : i + 1024].T).max(1) >= THRESHOLD
+    squares = ordered_map(read_square, [Path(ref.uri) for ref in there], workers=2, look_ahead=64)
+    theirs = np.stack([signature(square) for square in squares if isinstance(square, np.ndarray)])
+    for i in range(0, len(theirs), 1024):
+        near |= (mine @ theirs[i : i + 1024].T).max(1) >= THRESHOLD
     groups = Counter((row.domain, row.caption) for row, is_near in zip(rows, near, strict=True) if is_near)
-    return np.array(
+    drop = np.array(
         [is_near or groups[row.domain, row.caption] >= 2 for row, is_near in zip(rows, near, strict=True)], bool
     )
+    np.save(kept, drop)
+    return drop
+
+
+def pictures_below(folder: Path) -> list[ImageRef]:
+    """Raises UsageError for a folder without pictures: nothing would be kept out."""
+    found = [ref for ref in list_images(folder) if isinstance(ref, ImageRef)]
+    if not found:
+        raise UsageError(f"{folder}: no pictures to keep out of training were found there")
+    return found

@@ -19,20 +19,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import samekind
-from samekind.clip.mobilenet import HEAD_CHANNELS, STRIDE, MobileNetV2
+from samekind.clip.mobilenet import HEAD_CHANNELS, STRIDE, MobileNet
 from samekind.clip.tokenizer import TextTokenizer
 from samekind.clip.weights import new_encoder, save_encoder
 from samekind.errors import UsageError
 from samekind.images.preprocess import Preprocess
+from samekind.pretrain.augment import DRAWING, PAINTING
 from samekind.pretrain.captions import Captioned, balanced_weights, load_pictures, read_captions
 from samekind.pretrain.exclude import lookalikes
 from samekind.pretrain.nouns import read_nouns
+from samekind.pretrain.processes import first_alone, place
 from samekind.pretrain.recipe import Recipe
 from samekind.pretrain.teachers import NameSpace, Start
-from samekind.pretrain.visual import Material, train_visual
+from samekind.pretrain.visual import NO_DOMAIN, Material, train_visual
 from samekind.pretrain.words import STYLES, Vocabulary, text_config, train_tokenizer, train_words
 
 Report = Callable[[str, dict[str, float]], None]
+GIVEN_STYLES = {DRAWING: "drawing", PAINTING: "painting"}  # what a changed picture is called
 HOLD_OUT = 12  # every twelfth picture, by the hash of its path, of captions that two domains share
 
 
@@ -41,7 +44,7 @@ class Inputs:
     """The files that pre-training reads."""
 
     captions: Path
-    start: Path  # MobileNetV2, safetensors
+    start: Path  # a safetensors file, or the name of a package's weights
     labels: Path  # its label names
     vectors: Path  # text vectors, safetensors
     names: Path  # their names, JSON
@@ -55,29 +58,31 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
     The same call again goes on where a killed one stopped (`out/work`). The folder is a checkpoint that
     `samekind index --retriever out` takes.
     """
-    began = time.monotonic()
     if recipe.image_size % STRIDE:
         raise UsageError(f"image_size {recipe.image_size} must be a multiple of {STRIDE}: a token is as wide")
     work = out / "work"
-    rows, pictures, skipped = load_pictures(inputs.captions.parent, read_captions(inputs.captions), work)
-    dropped = lookalikes(rows, pictures, inputs.exclude) if inputs.exclude else np.zeros(len(rows), bool)
-    held = held_out(rows) & ~dropped
-    space = NameSpace(inputs.vectors, inputs.names)
-    start = Start.load(inputs.start, inputs.labels, space.given.shape[1])
-    material = gather(rows, pictures, dropped | held, start, space, recipe, work)
+    clock = Clock(work, report)
+    with first_alone():
+        rows, pictures, skipped = load_pictures(inputs.captions.parent, read_captions(inputs.captions), work)
+        dropped = lookalikes(rows, pictures, inputs.exclude, work) if inputs.exclude else np.zeros(len(rows), bool)
+        held = held_out(rows) & ~dropped
+        space = NameSpace(inputs.vectors, inputs.names)
+        start = Start.load(inputs.start, inputs.labels, space.given.shape[1])
+        material = gather(rows, pictures, dropped | held, start, space, recipe, work)
     with torch.no_grad():
         start.tower.projection.weight.copy_(first_projection(start, material.label_texts))
         start.tower.projection.bias.zero_()
-    tokenizer, words = text_stage(inputs, rows, space, recipe, seed, work, report)
     tower = train_visual(
-        start.tower, material, recipe.visual, seed=seed, work=work, report=lambda parts: report("pictures", parts)
+        start.tower, material, recipe.visual, seed=seed, work=work, report=lambda parts: clock("pictures", parts)
     )
+    with first_alone():
+        tokenizer, words = text_stage(inputs, rows, space, recipe, seed, work, clock)
     card = {
         "schema": 1,
         "samekind": samekind.__version__,
         "name": out.resolve().name,
         "made": time.strftime("%Y-%m-%d", time.gmtime()),
-        "seconds": round(time.monotonic() - began),
+        "seconds": round(clock.seconds()),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
         "seed": seed,
         "recipe": recipe.to_dict(),
@@ -87,14 +92,38 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
             "dropped_as_lookalikes": dict(Counter(rows[i].domain or "-" for i in np.flatnonzero(dropped))),
             "unreadable": len(skipped),
             "captions_sha256": hashlib.sha256(inputs.captions.read_bytes()).hexdigest(),
-            "start_sha256": hashlib.sha256(inputs.start.read_bytes()).hexdigest(),
+            "start": start.tower.config.network,
+            "start_sha256": start.sha256,
             "vectors_sha256": hashlib.sha256(inputs.vectors.read_bytes()).hexdigest(),
         },
         "scores": held_out_scores(tower, material, rows, held, recipe.image_size),
     }
-    write_encoder(out, tower, tokenizer, words, recipe)
-    (out / "pretrain.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    if place()[0] == 0:
+        write_encoder(out, tower, tokenizer, words, recipe)
+        (out / "pretrain.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return card
+
+
+class Clock:
+    """Passes reports on, and keeps the seconds of all calls for one folder, those of killed ones included."""
+
+    def __init__(self, work: Path, report: Report) -> None:
+        self.file, self.report = work / "seconds", report
+        self.before = float(self.file.read_text()) if self.file.is_file() else 0.0
+        self.began = self.written = time.monotonic()
+
+    def __call__(self, stage: str, parts: dict[str, float]) -> None:
+        """A report; the time is written down at most once a second."""
+        if place()[0] > 0:
+            return
+        if time.monotonic() - self.written > 1:
+            self.written = time.monotonic()
+            self.file.write_text(f"{self.seconds():.1f}")
+        self.report(stage, parts)
+
+    def seconds(self) -> float:
+        """Spent so far."""
+        return self.before + time.monotonic() - self.began
 
 
 def held_out(rows: Sequence[Captioned]) -> Bool[np.ndarray, " n"]:
@@ -122,6 +151,8 @@ def gather(
     trusted = torch.tensor([recipe.trust.get(row.domain, 1.0) for row in rows])
     logs, features = ask(start, pictures, trusted > 0, work / "teacher.safetensors")
     words = [recipe.domain_words.get(domain, domain.replace("_", " ") or "picture") for domain in domains]
+    words = [*words, *(style for style in GIVEN_STYLES.values() if style not in words)]
+    given = [words.index(GIVEN_STYLES[style]) if style in GIVEN_STYLES else NO_DOMAIN for style in range(4)]
     caption_row = {caption: i for i, caption in enumerate(captions)}
     return Material(
         pictures=pictures,
@@ -131,6 +162,7 @@ def gather(
         drawn=torch.tensor([plain_ground(picture) for picture in pictures]),
         texts=space(captions),
         domain_texts=space(words),
+        given=torch.tensor(given),
         label_texts=space(start.labels),
         label_logs=logs,
         features=features,
@@ -198,7 +230,7 @@ def text_stage(
 
 
 def held_out_scores(
-    tower: MobileNetV2, material: Material, rows: Sequence[Captioned], held: Bool[np.ndarray, " n"], size: int
+    tower: MobileNet, material: Material, rows: Sequence[Captioned], held: Bool[np.ndarray, " n"], size: int
 ) -> dict[str, float]:
     """P@1 among the held-out pictures: does the nearest one of another domain have the same caption?"""
     places = np.flatnonzero(held)
@@ -224,7 +256,7 @@ def held_out_scores(
 
 
 def write_encoder(
-    out: Path, tower: MobileNetV2, tokenizer: TextTokenizer, words: dict[str, Tensor], recipe: Recipe
+    out: Path, tower: MobileNet, tokenizer: TextTokenizer, words: dict[str, Tensor], recipe: Recipe
 ) -> None:
     """The checkpoint folder: Hugging Face's layout, float16."""
     size = recipe.image_size

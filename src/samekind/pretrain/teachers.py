@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from samekind.clip.mobilenet import MobileNetConfig, MobileNetV2
+from samekind.clip.mobilenet import MobileNet, MobileNetConfig
 from samekind.errors import SamekindError, UsageError
+from samekind.pretrain.starts import read_start
 
 # Chosen by 290 held-out names of the 1,445: mean cosine .535 to .540 for gamma 1 to 2, flat in alpha (docs/log.md).
 GAMMA = 1.5
@@ -69,24 +69,24 @@ def sentence_model() -> Any:
 class Start:
     """The tower that training starts from, and what its classifier says."""
 
-    tower: MobileNetV2
+    tower: MobileNet
     classifier: Float[Tensor, "k 1280"]
     bias: Float[Tensor, " k"]
     labels: list[str]
+    sha256: str  # of the file that it was read from
 
     @classmethod
     def load(cls, weights: Path, labels: Path, dim: int) -> "Start":
-        """Read a MobileNetV2 with folded batch norm, to project to `dim`, and its label names (before the comma)."""
-        with safe_open(weights, "pt") as file:
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        classifier = tensors.pop("classifier.weight").flatten(1)
-        bias = tensors.pop("classifier.bias")
-        tower = MobileNetV2(MobileNetConfig(projection_dim=dim))
-        missing, unexpected = tower.load_state_dict(tensors, strict=False)
-        if unexpected or set(missing) - {"projection.weight", "projection.bias"}:
-            raise UsageError(f"{weights} is not the expected MobileNetV2: missing {missing}, unexpected {unexpected}")
+        """Read a network with a classifier (`starts`), to project to `dim`, and its label names (before the comma)."""
+        network, tensors, sha256 = read_start(weights)
+        classifier, bias = tensors.pop("classifier.weight").flatten(1), tensors.pop("classifier.bias")
+        tower = MobileNet(MobileNetConfig(projection_dim=dim, network=network))
+        tower.load_state_dict(tensors, strict=False)
         names = [line.split(",")[0].strip().lower() for line in labels.read_text(encoding="utf-8").splitlines()]
-        return cls(tower, classifier, bias, names[: len(bias)])
+        names = names[names[0] == "background" and len(names) == len(bias) + 1 :]  # a class that some networks have
+        if len(names) < len(bias):
+            raise UsageError(f"{labels} has {len(names)} names, the classifier of {weights} {len(bias)} classes")
+        return cls(tower, classifier, bias, names[: len(bias)], sha256)
 
     @torch.inference_mode()
     def describe(self, pictures: UInt8[Tensor, "b s s 3"], size: int = 192) -> tuple[Tensor, Tensor]:

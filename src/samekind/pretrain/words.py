@@ -1,5 +1,6 @@
 """The text stage: a small transformer that reads prompts, taught where the teacher puts names and styles."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ STYLES = (
     *("poster", "collage", "mosaic", "sculpture", "statue", "toy", "render", "3d render", "product picture"),
     *("quickdraw", "infograph", "graffiti", "stencil", "tattoo", "embroidery", "origami", "print", "art", "picture"),
 )
+SUFFIX = "</w>"  # of a word's last token
 PLAIN = ("{n}", "a {n}", "the {n}", "one {n}", "my {n}", "this is a {n}", "an image of a {n}", "a picture of a {n}")
 STYLED = (
     *("a {s} of a {n}", "{s} of {n}", "the {s} of the {n}", "{n}, {s}", "a {n} {s}", "a {s} style of a {n}"),
@@ -50,18 +52,27 @@ class WordsRecipe:
 
 
 def train_tokenizer(phrases: Sequence[str], size: int) -> bytes:
-    """A byte-level BPE tokenizer.json in CLIP's manner, learned from the phrases and the prompts' words."""
-    # What no token covers must not read as the end of the text, or what follows it would be lost.
-    tokenizer = clip_pieces(models.BPE(end_of_word_suffix="</w>", unk_token=START))
+    """A byte-level BPE tokenizer.json in CLIP's manner, learned from the phrases and the prompts' words.
+
+    The same phrases give the same file: the trainer numbers signs at the end of a word in no fixed order unless they
+    are named beforehand, and ties between merges go by these numbers.
+    """
+    signs = sorted(pre_tokenizers.ByteLevel.alphabet())
+    learner = clip_pieces(models.BPE(end_of_word_suffix=SUFFIX))
     trainer = trainers.BpeTrainer(
         vocab_size=size,
-        special_tokens=[START, END],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        end_of_word_suffix="</w>",
+        special_tokens=[START, END, *(sign + SUFFIX for sign in signs)],
+        initial_alphabet=signs,
+        end_of_word_suffix=SUFFIX,
         show_progress=False,
     )
     prompts = [t.format(n=n, s=s) for t in PLAIN + STYLED for s in STYLES for n in ("thing", "x")]
-    tokenizer.train_from_iterator([*phrases, *prompts], trainer)
+    learner.train_from_iterator([*phrases, *prompts], trainer)
+    learned = json.loads(learner.to_str())["model"]
+    # What no token covers must not read as the end of the text, or what follows it would be lost.
+    merges = [(left, right) for left, right in learned["merges"]]
+    tokenizer = clip_pieces(models.BPE(learned["vocab"], merges, end_of_word_suffix=SUFFIX, unk_token=START))
+    tokenizer.add_special_tokens([START, END])
     frame(tokenizer)
     return tokenizer.to_str().encode()
 
@@ -138,7 +149,7 @@ def train_words(
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimiser.step()
         told = {name: float(value.detach()) for name, value in parts.items()}
-        report({"step": step + 1, "steps": recipe.steps, **told})
+        report({"step": float(step + 1), "steps": float(recipe.steps), **told})
     return tower.eval()
 
 
