@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
 from samekind.clip.mobilenet import MobileNet, MobileNetConfig
-from samekind.pretrain.run import Inputs
+from samekind.pretrain.origin import Inputs
 
 NOUN_LINE = "00001740 {lex:02d} n {count:02x} {words} 000 | a gloss\n"
 

@@ -15,8 +15,9 @@ from samekind.clip.tokenizer import TextTokenizer
 from samekind.clip.weights import load_encoder
 from samekind.errors import SamekindError, UsageError
 from samekind.pretrain.augment import DRAWING, MIXED, OWN
+from samekind.pretrain.origin import Inputs, find_origin, first_projection
 from samekind.pretrain.recipe import Recipe
-from samekind.pretrain.run import first_projection, held_out, plain_ground, pretrain
+from samekind.pretrain.run import held_out, plain_ground, pretrain
 from samekind.pretrain.teachers import NameSpace, Start
 from samekind.pretrain.visual import (
     CHECKPOINT,
@@ -252,6 +253,23 @@ def test_from_a_table_to_an_encoder_that_loads_and_a_second_call_that_only_finis
     pretrain(inputs, out, TINY, seed=0, report=lambda stage, parts: told.append(stage))
     assert told == []
     assert (out / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_finished_encoder_is_specialised_without_teachers_and_keeps_its_words(inputs, sentences, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    pretrain(inputs, first, TINY, seed=0, report=lambda *_: None)
+    card = pretrain(Inputs(inputs.captions, first), second, TINY, seed=0, report=lambda *_: None)
+    assert card["data"]["start"] == load_encoder(first).name
+    for name, tensor in load_encoder(first).text_model.state_dict().items():
+        assert torch.equal(tensor, load_encoder(second).text_model.state_dict()[name]), name
+    weights = [load_encoder(folder).vision_model.projection.weight for folder in (first, second)]
+    assert not torch.equal(*weights)
+
+
+def test_a_network_without_teachers_is_refused_with_what_to_give(inputs):
+    with pytest.raises(UsageError, match="--labels, --vectors and --names"):
+        find_origin(Inputs(inputs.captions, inputs.start), TINY)
 
 
 def test_held_out_pictures_are_of_captions_that_two_domains_share(inputs):

@@ -14,10 +14,20 @@ LOG_STEPS = 50
 def pretrain(
     captions: Annotated[Path, typer.Argument(metavar="CAPTIONS.csv", help="A table: file, caption, maybe domain.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The checkpoint folder to make.")],
-    start: Annotated[Path, typer.Option(metavar="FILE|NAME", help="Tower to start from, or efficientnet_lite0.")],
-    labels: Annotated[Path, typer.Option(metavar="FILE", help="The names of its classes, one a line.")],
-    vectors: Annotated[Path, typer.Option(metavar="FILE", help="Text vectors that span the space (safetensors).")],
-    names: Annotated[Path, typer.Option(metavar="FILE", help="The names of these vectors (JSON list).")],
+    start: Annotated[
+        Path,
+        typer.Option(
+            metavar="mini|DIR|FILE|NAME",
+            help="An encoder to specialise, or a network to begin with: a safetensors file, or efficientnet_lite0.",
+        ),
+    ] = Path("mini"),
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names of a network's classes, one a line.")
+    ] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Text vectors that span the space (safetensors), for a network.")
+    ] = None,
+    names: Annotated[Path | None, typer.Option(metavar="FILE", help="The names of these vectors (JSON list).")] = None,
     nouns: Annotated[Path, typer.Option(metavar="FILE", help="WordNet's data.noun.")] = Path(
         "/usr/share/wordnet/data.noun"
     ),
@@ -30,9 +40,9 @@ def pretrain(
     as_json: Annotated[bool, typer.Option("--json", help="Write the card to standard output.")] = False,
 ) -> None:
     """Train a small dual encoder on captioned pictures; the same command goes on where a stopped one was."""
+    from samekind.pretrain.origin import Inputs
     from samekind.pretrain.processes import joined, place
     from samekind.pretrain.recipe import Recipe
-    from samekind.pretrain.run import Inputs
     from samekind.pretrain.run import pretrain as run
 
     recipe = Recipe.read(config, settings or [])

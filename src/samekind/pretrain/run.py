@@ -6,7 +6,6 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,42 +13,26 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 import samekind
 from samekind.clip.mobilenet import HEAD_CHANNELS, STRIDE, MobileNet
-from samekind.clip.tokenizer import TextTokenizer
 from samekind.clip.weights import new_encoder, save_encoder
 from samekind.errors import UsageError
 from samekind.images.preprocess import Preprocess
 from samekind.pretrain.augment import DRAWING, PAINTING
 from samekind.pretrain.captions import Captioned, balanced_weights, load_pictures, read_captions
 from samekind.pretrain.exclude import lookalikes
-from samekind.pretrain.nouns import read_nouns
+from samekind.pretrain.origin import Inputs, Origin, TextPart, find_origin
 from samekind.pretrain.processes import first_alone, place
 from samekind.pretrain.recipe import Recipe
-from samekind.pretrain.teachers import NameSpace, Start
 from samekind.pretrain.visual import NO_DOMAIN, Material, train_visual
-from samekind.pretrain.words import STYLES, Vocabulary, text_config, train_tokenizer, train_words
 
 Report = Callable[[str, dict[str, float]], None]
 GIVEN_STYLES = {DRAWING: "drawing", PAINTING: "painting"}  # what a changed picture is called
 HOLD_OUT = 12  # every twelfth picture, by the hash of its path, of captions that two domains share
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The files that pre-training reads."""
-
-    captions: Path
-    start: Path  # a safetensors file, or the name of a package's weights
-    labels: Path  # its label names
-    vectors: Path  # text vectors, safetensors
-    names: Path  # their names, JSON
-    nouns: Path  # WordNet's data.noun
-    exclude: tuple[Path, ...] = ()
 
 
 def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Report) -> dict[str, Any]:
@@ -66,17 +49,13 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
         rows, pictures, skipped = load_pictures(inputs.captions.parent, read_captions(inputs.captions), work)
         dropped = lookalikes(rows, pictures, inputs.exclude, work) if inputs.exclude else np.zeros(len(rows), bool)
         held = held_out(rows) & ~dropped
-        space = NameSpace(inputs.vectors, inputs.names)
-        start = Start.load(inputs.start, inputs.labels, space.given.shape[1])
-        material = gather(rows, pictures, dropped | held, start, space, recipe, work)
-    with torch.no_grad():
-        start.tower.projection.weight.copy_(first_projection(start, material.label_texts))
-        start.tower.projection.bias.zero_()
+        origin = find_origin(inputs, recipe)
+        material = gather(rows, pictures, dropped | held, origin, recipe, work)
     tower = train_visual(
-        start.tower, material, recipe.visual, seed=seed, work=work, report=lambda parts: clock("pictures", parts)
+        origin.tower, material, recipe.visual, seed=seed, work=work, report=lambda parts: clock("pictures", parts)
     )
     with first_alone():
-        tokenizer, words = text_stage(inputs, rows, space, recipe, seed, work, clock)
+        text = origin.text_part(sorted({row.caption for row in rows}), seed, work, lambda parts: clock("words", parts))
     card = {
         "schema": 1,
         "samekind": samekind.__version__,
@@ -92,14 +71,12 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
             "dropped_as_lookalikes": dict(Counter(rows[i].domain or "-" for i in np.flatnonzero(dropped))),
             "unreadable": len(skipped),
             "captions_sha256": hashlib.sha256(inputs.captions.read_bytes()).hexdigest(),
-            "start": start.tower.config.network,
-            "start_sha256": start.sha256,
-            "vectors_sha256": hashlib.sha256(inputs.vectors.read_bytes()).hexdigest(),
+            **origin.facts,
         },
         "scores": held_out_scores(tower, material, rows, held, recipe.image_size),
     }
     if place()[0] == 0:
-        write_encoder(out, tower, tokenizer, words, recipe)
+        write_encoder(out, tower, text, recipe)
         (out / "pretrain.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return card
 
@@ -139,8 +116,7 @@ def gather(
     rows: Sequence[Captioned],
     pictures: np.ndarray,
     unused: Bool[np.ndarray, " n"],
-    start: Start,
-    space: NameSpace,
+    origin: Origin,
     recipe: Recipe,
     work: Path,
 ) -> Material:
@@ -149,7 +125,7 @@ def gather(
     weights = balanced_weights(list(rows), recipe.shares)
     weights[unused] = 0
     trusted = torch.tensor([recipe.trust.get(row.domain, 1.0) for row in rows])
-    logs, features = ask(start, pictures, trusted > 0, work / "teacher.safetensors")
+    logs, features = ask(origin, pictures, trusted > 0, work / "teacher.safetensors")
     words = [recipe.domain_words.get(domain, domain.replace("_", " ") or "picture") for domain in domains]
     words = [*words, *(style for style in GIVEN_STYLES.values() if style not in words)]
     given = [words.index(GIVEN_STYLES[style]) if style in GIVEN_STYLES else NO_DOMAIN for style in range(4)]
@@ -160,10 +136,10 @@ def gather(
         caption=torch.tensor([caption_row[row.caption] for row in rows]),
         domain=torch.tensor([domains.index(row.domain) for row in rows]),
         drawn=torch.tensor([plain_ground(picture) for picture in pictures]),
-        texts=space(captions),
-        domain_texts=space(words),
+        texts=origin.space(captions),
+        domain_texts=origin.space(words),
         given=torch.tensor(given),
-        label_texts=space(start.labels),
+        label_texts=origin.label_texts,
         label_logs=logs,
         features=features,
         trusted=trusted,
@@ -171,20 +147,20 @@ def gather(
 
 
 def ask(
-    start: Start, pictures: np.ndarray, wanted: Bool[Tensor, " n"], cache: Path
+    origin: Origin, pictures: np.ndarray, wanted: Bool[Tensor, " n"], cache: Path
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n f"]]:
-    """The starting tower's log-probabilities and features of the wanted pictures, zeros for the others."""
-    digest = hashlib.sha256(start.classifier.numpy().tobytes() + wanted.numpy().tobytes())
+    """What the origin says of the wanted pictures, zeros for the others; kept in the file `cache`."""
+    digest = hashlib.sha256(origin.key + wanted.numpy().tobytes())
     digest.update(np.ascontiguousarray(pictures[:, ::40, ::40]).tobytes())  # sixteen pixels tell the pictures apart
     key = digest.hexdigest()
     if cache.is_file():
         with safe_open(cache, "pt") as file:
             if file.metadata() == {"key": key}:
                 return file.get_tensor("logs").float(), file.get_tensor("features").float()
-    logs, features = torch.zeros(len(pictures), len(start.labels)), torch.zeros(len(pictures), HEAD_CHANNELS)
-    start.tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    logs, features = torch.zeros(len(pictures), len(origin.label_texts)), torch.zeros(len(pictures), HEAD_CHANNELS)
+    origin.tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for rows in torch.split(torch.nonzero(wanted).flatten(), 64):
-        logs[rows], features[rows] = start.describe(torch.from_numpy(pictures[rows.numpy()]))
+        logs[rows], features[rows] = origin.describe(torch.from_numpy(pictures[rows.numpy()]))
     save_file({"logs": logs.half(), "features": features.half()}, cache, metadata={"key": key})
     return logs.half().float(), features.half().float()
 
@@ -193,40 +169,6 @@ def plain_ground(picture: np.ndarray) -> bool:
     """Whether the picture's border is white nearly everywhere: a drawing, an icon, a silhouette."""
     border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
     return bool((border.min(1) > 235).mean() > 0.9)
-
-
-def first_projection(start: Start, label_texts: Float[Tensor, "k e"]) -> Float[Tensor, "e f"]:
-    """Ridge regression from the classifier's directions to its label names: what it knows, it can name at once."""
-    directions = F.normalize(start.classifier, dim=1)
-    size = directions.shape[1]
-    stacked = torch.cat([directions, 0.3 * torch.eye(size)])
-    wanted = torch.cat([label_texts, torch.zeros(size, label_texts.shape[1])])
-    solved: Tensor = torch.linalg.lstsq(stacked, wanted).solution
-    return 3 * solved.T
-
-
-def text_stage(
-    inputs: Inputs,
-    rows: Sequence[Captioned],
-    space: NameSpace,
-    recipe: Recipe,
-    seed: int,
-    work: Path,
-    report: Report,
-) -> tuple[TextTokenizer, dict[str, Tensor]]:
-    """Tokenizer and text tower; what a former call finished is read from `work`."""
-    known = sorted({row.caption for row in rows} | set(space.names))
-    nouns = sorted(set(read_nouns(inputs.nouns)) - set(known))
-    tokenizer_file, tower_file = work / "tokenizer.json", work / f"words-{seed}.safetensors"
-    if not tokenizer_file.is_file():
-        tokenizer_file.write_bytes(train_tokenizer([*known, *nouns], recipe.words.vocabulary))
-    tokenizer = TextTokenizer({"tokenizer.json": tokenizer_file.read_bytes()}, context=recipe.words.context)
-    if not tower_file.is_file():
-        phrases = [*known, *nouns]
-        vocabulary = Vocabulary(phrases, space(phrases), len(known), space(STYLES))
-        tower = train_words(tokenizer, vocabulary, recipe.words, seed=seed, report=lambda parts: report("words", parts))
-        save_file({name: tensor.contiguous() for name, tensor in tower.state_dict().items()}, tower_file)
-    return tokenizer, load_file(tower_file)
 
 
 def held_out_scores(
@@ -255,22 +197,20 @@ def held_out_scores(
     }
 
 
-def write_encoder(
-    out: Path, tower: MobileNet, tokenizer: TextTokenizer, words: dict[str, Tensor], recipe: Recipe
-) -> None:
+def write_encoder(out: Path, tower: MobileNet, text: TextPart, recipe: Recipe) -> None:
     """The checkpoint folder: Hugging Face's layout, float16."""
     size = recipe.image_size
     config = {
         "model_type": "samekind_mini",
         "projection_dim": tower.config.projection_dim,
         "vision_config": {**tower.config.to_dict(), "image_size": size},
-        "text_config": text_config(tokenizer, recipe.words, tower.config.projection_dim).to_dict(),
+        "text_config": text.config,
     }
     middle = (0.5, 0.5, 0.5)
     preprocess = Preprocess(size=size, resize="squash", interpolation="bicubic", mean=middle, std=middle)
-    encoder = new_encoder(config, tokenizer.files, preprocess)
+    encoder = new_encoder(config, text.files, preprocess)
     encoder.vision_model.load_state_dict(tower.state_dict())
-    encoder.text_model.load_state_dict(words)
+    encoder.text_model.load_state_dict(text.tensors)
     with torch.no_grad():
         encoder.logit_scale.fill_(-float(np.log(recipe.visual.temperature)))
     save_encoder(encoder, out, dtype=torch.float16)
