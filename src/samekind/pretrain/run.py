@@ -51,6 +51,8 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
         held = held_out(rows) & ~dropped
         origin = find_origin(inputs, recipe)
         material = gather(rows, pictures, dropped | held, origin, recipe, work)
+    # Before training, which changes this tower in place.
+    before = held_out_scores(origin.tower, material, rows, held, recipe.image_size)
     tower = train_visual(
         origin.tower, material, recipe.visual, seed=seed, work=work, report=lambda parts: clock("pictures", parts)
     )
@@ -73,6 +75,7 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
             "captions_sha256": hashlib.sha256(inputs.captions.read_bytes()).hexdigest(),
             **origin.facts,
         },
+        "scores_before": before,
         "scores": held_out_scores(tower, material, rows, held, recipe.image_size),
     }
     if place()[0] == 0:
