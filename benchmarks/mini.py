@@ -3,10 +3,10 @@
     python benchmarks/mini.py [--large 100] [--small 1000] [--repeats 3]
 
 Both models encode the same JPEGs with the same calls in one run, taking turns pass by pass; B/32 has random weights,
-which cost what real ones cost. Each rate is the best of `--repeats` passes after a warm-up, files in the page cache. The cold
-search is `samekind search SKETCH --gallery G` as a whole process, over a gallery of the small files: the median with
-everything in the page cache, and, where this process may drop that cache (as root), with Python, torch and the weights
-read from disk again. Prints a table and writes benchmarks/results/mini-cost.json.
+which cost what real ones cost. Each rate is the best of `--repeats` passes after a warm-up, files in the page cache.
+The cold search is `samekind search SKETCH --gallery G` as a whole process, over a gallery of the small files: the
+median with everything in the page cache, and, where this process may drop that cache (as root), with Python, torch and
+the weights read from disk again. Prints a table and writes benchmarks/results/mini-cost.json.
 """
 
 import argparse
