@@ -1,8 +1,12 @@
 """Labelled pictures in folders: root/domain/class/picture, the layout that `--data` takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from samekind.datasets.layout import Place, absolute, key, listed, loose, read_places
+from samekind.datasets.table import Table
+from samekind.datasets.walk import folders, skip
 from samekind.errors import UsageError
 
 
@@ -37,12 +41,9 @@ def read_folder(root: str | Path) -> Folder:
 
     Raises UsageError where there are not two domains with a class in common.
     """
-    path = Path(root).expanduser().absolute()
-    path = path.resolve() if ".." in path.parts else path
-    if not path.is_dir():
-        raise UsageError(f"There is no folder {root}.")
+    path = absolute(root)
     try:
-        classes = {domain.name: tuple(each.name for each in _folders(domain)) for domain in _folders(path)}
+        classes = {domain: tuple(folders(path / domain)) for domain in folders(path)}
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be listed: {error.strerror}.") from error
     classes = {domain: names for domain, names in classes.items() if names}
@@ -56,5 +57,40 @@ def read_folder(root: str | Path) -> Folder:
     return Folder(path, classes)
 
 
-def _folders(path: Path) -> list[Path]:
-    return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
+def read_plain(root: Path, domains: Sequence[str] | None = None) -> Table:
+    """The pictures of root/domain/class, with the names that the folders have; the table is called like the folder.
+
+    Raises UsageError when a domain asked for is not there, when there are no class folders, and when domains spell a
+    class differently (`Dog` and `dog`): the message names them.
+    """
+    every = {name: Place(name, name, {each: each for each in listed(root / name)}) for name in listed(root)}
+    used = [place for place in every.values() if place.classes and (domains is None or place.domain in domains)]
+    missing = [name for name in domains or () if name not in {place.domain for place in used}]
+    if missing or not used:
+        wanted = f"no domain {missing[0]!r} with class folders" if missing else "no class folders"
+        raise UsageError(
+            f"{root} must hold domain/class/picture, as in photo/dog/1.jpg and sketch/dog/2.png; it has {wanted}. Its "
+            f"folders are: {', '.join(every) or 'none'}."
+        )
+    _refuse_spellings(used)
+    bare = [place for place in every.values() if not place.classes]
+    left = [skip(place.folder, "surplus", "(a folder) has no class folders") for place in bare]
+    left += [each for each in loose(root, [*used, *bare]) if each["reason"] == "misplaced"]
+    names = sorted({name for place in used for name in place.classes})
+    return read_places(root.name, root, used, names, left)
+
+
+def _refuse_spellings(used: Sequence[Place]) -> None:
+    """Two names that differ by case or punctuation alone are one class, unless some domain has both of them."""
+    spelled: dict[str, dict[str, set[str]]] = {}
+    for place in used:
+        for name in place.classes:
+            spelled.setdefault(key(name), {}).setdefault(name, set()).add(place.domain)
+    for variants in spelled.values():
+        (first, there), *others = variants.items()
+        for other, elsewhere in others:
+            if not there & elsewhere:
+                raise UsageError(
+                    f"A class is spelled differently: {first} in {', '.join(sorted(there))}, and {other} in "
+                    f"{', '.join(sorted(elsewhere))}. Rename the folders to one name."
+                )
