@@ -88,7 +88,7 @@ DOMAINNET = Dataset(
         "licence": "from memory",
     },
     notes=(
-        "The set as first published has duplicates, which the authors removed later: `check` lists those that are there.",
+        "As first published the set has duplicates, which the authors removed later: `check` lists what is there.",
         "windmill is a class of UCDIR and a test class of UCDR: keep the two vocabularies apart.",
         "The class t-shirt is missing in the authors' training list of painting.",
     ),

@@ -19,7 +19,7 @@ PACS = Dataset(
         "ICCV 2017."
     ),
     licence="none stated by the authors; collected from public pictures for research",
-    source="the authors' page, https://sketchx.eecs.qmul.ac.uk, where it moves now and then",
+    source="the authors' page, http://www.eecs.qmul.ac.uk/~dl307/project_iccv2017; DomainBed keeps a copy",
     layout="root/{photo,art_painting,cartoon,sketch}/{dog,...,person}/picture; in the archive these lie in kfold/",
     domains={
         "art_painting": ("art_painting", "art"),

@@ -29,8 +29,8 @@ SKETCHY = Dataset(
     title="Sketchy",
     citation=(
         "Patsorn Sangkloy, Nathan Burnell, Cusuh Ham, James Hays: The Sketchy Database: Learning to Retrieve Badly "
-        "Drawn Bunnies. SIGGRAPH 2016. Photos of the extended set: Li Liu, Fumin Shen, Yuming Shen, Xianglong Liu, Ling "
-        "Shao: Deep Sketch Hashing. CVPR 2017."
+        "Drawn Bunnies. SIGGRAPH 2016. Photos of the extended set: Li Liu, Fumin Shen, Yuming Shen, Xianglong Liu, "
+        "Ling Shao: Deep Sketch Hashing. CVPR 2017."
     ),
     licence="that of the authors' page for the sketches; the photos are from ImageNet, under its terms",
     source="http://sketchy.eye.gatech.edu; the extended photos are linked by the code of the zero-shot papers",

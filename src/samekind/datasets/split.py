@@ -14,9 +14,9 @@ TRAIN_SHARE = 0.8
 def hash_split(files: Sequence[str], share: float = TRAIN_SHARE) -> Bool[np.ndarray, " n"]:
     """Which pictures are for training, by their POSIX paths below the data's root: about `share` of them.
 
-    A path is for training when the first eight bytes of its SHA-256, as a fraction of all that they could be, lie
-    below `share`. So a picture keeps its side whatever else is in the folder, and a larger share keeps what a smaller one has.
-    Raises UsageError for a share outside of 0 to 1.
+    A path is for training when the first eight bytes of its SHA-256, as a fraction of all that they could be, lie below
+    `share`. So a picture keeps its side whatever else is in the folder, and a larger share keeps what a smaller one
+    has. Raises UsageError for a share outside of 0 to 1.
     """
     if not 0.0 <= share <= 1.0:
         raise UsageError(f"A split's share of training pictures must lie between 0 and 1, not at {share}.")

@@ -38,9 +38,9 @@ TU_BERLIN = Dataset(
     name="tu_berlin",
     title="TU-Berlin",
     citation=(
-        "Mathias Eitz, James Hays, Marc Alexa: How Do Humans Sketch Objects? SIGGRAPH 2012. Photos of the extended set: "
-        "Hua Zhang, Si Liu, Changqing Zhang, Wenqi Ren, Rui Wang, Xiaochun Cao: SketchNet: Sketch Classification with Web "
-        "Images. CVPR 2016."
+        "Mathias Eitz, James Hays, Marc Alexa: How Do Humans Sketch Objects? SIGGRAPH 2012. Photos of the extended "
+        "set: Hua Zhang, Si Liu, Changqing Zhang, Wenqi Ren, Rui Wang, Xiaochun Cao: SketchNet: Sketch Classification "
+        "with Web Images. CVPR 2016."
     ),
     licence="sketches: Creative Commons Attribution 4.0; photos: none stated, they belong to their owners",
     source=(
