@@ -108,7 +108,7 @@ class Dataset:
         if self.classes is None:
             return read_plain(path, domains)
         found = self.places(path)
-        self._refuse_missing(path, found, domains)
+        self.refuse_absent(path, found, domains)
         wanted = {name: found[name] for name in self.domains if name in found and (domains is None or name in domains)}
         self._refuse_double(wanted)
         used = [several[0] for several in wanted.values()]
@@ -128,7 +128,8 @@ class Dataset:
         ]
         return [*strange, *others, *(each for each in loose(root, used) if each["reason"] == "misplaced")]
 
-    def _refuse_missing(self, root: Path, found: Mapping[str, list[Place]], wanted: Sequence[str] | None) -> None:
+    def refuse_absent(self, root: Path, found: Mapping[str, list[Place]], wanted: Sequence[str] | None) -> None:
+        """Raise UsageError when no domain is there, or one of `wanted` is not; it says what there should be, and is."""
         strange = [name for name in wanted or () if name not in self.domains]
         if strange:
             raise UsageError(f"{self.title} has no domain {strange[0]!r}; it has {', '.join(self.domains)}.")

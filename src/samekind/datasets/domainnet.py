@@ -80,6 +80,12 @@ DOMAINNET = Dataset(
         "val": _VAL,
         "test": _TEST,
     },
+    split_hashes={
+        "ucdir": "9460ec2cf46c3d057e338ae3d1b0f7f5deb63a1667aac2d349431679cbabbc9b",
+        "train": "84460b335baefb7b24aef2050273cef67dc715ceed435b89c8c8d12259ddab0d",
+        "val": "8192323f973994801b22bf3834956e99a88ae339a042c4df53e7abd66deb069d",
+        "test": "1a9953560aebfdba9aebbb08f1105ca847eeeaf086c67da3a74e0bc60e408b34",
+    },
     known={
         "classes": "read in fangkaipeng/ProS, src/data/DomainNet/dict_clss.json and test_classes.txt",
         "class_splits": "read in the same files; the arrays that the public code loads (CuMix) were not at hand",

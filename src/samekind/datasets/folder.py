@@ -63,34 +63,45 @@ def read_plain(root: Path, domains: Sequence[str] | None = None) -> Table:
     Raises UsageError when a domain asked for is not there, when there are no class folders, and when domains spell a
     class differently (`Dog` and `dog`): the message names them.
     """
-    every = {name: Place(name, name, {each: each for each in listed(root / name)}) for name in listed(root)}
-    used = [place for place in every.values() if place.classes and (domains is None or place.domain in domains)]
+    every, bare = plain_places(root)
+    used = [place for place in every if domains is None or place.domain in domains]
     missing = [name for name in domains or () if name not in {place.domain for place in used}]
-    if missing or not used:
-        wanted = f"no domain {missing[0]!r} with class folders" if missing else "no class folders"
+    if missing:
+        raise UsageError(f"{root} has no domain {missing[0]!r}; it has {', '.join(place.domain for place in every)}.")
+    for first, there, other, elsewhere in misspelled(used):
         raise UsageError(
-            f"{root} must hold domain/class/picture, as in photo/dog/1.jpg and sketch/dog/2.png; it has {wanted}. Its "
-            f"folders are: {', '.join(every) or 'none'}."
+            f"A class is spelled differently: {first} in {', '.join(sorted(there))}, and {other} in "
+            f"{', '.join(sorted(elsewhere))}. Rename the folders to one name."
         )
-    _refuse_spellings(used)
-    bare = [place for place in every.values() if not place.classes]
     left = [skip(place.folder, "surplus", "(a folder) has no class folders") for place in bare]
     left += [each for each in loose(root, [*used, *bare]) if each["reason"] == "misplaced"]
     names = sorted({name for place in used for name in place.classes})
     return read_places(root.name, root, used, names, left)
 
 
-def _refuse_spellings(used: Sequence[Place]) -> None:
-    """Two names that differ by case or punctuation alone are one class, unless some domain has both of them."""
+def plain_places(root: Path) -> tuple[list[Place], list[Place]]:
+    """The folders that have class folders, and those that have none; raises UsageError where all have none."""
+    every = [Place(name, name, {each: each for each in listed(root / name)}) for name in listed(root)]
+    used = [place for place in every if place.classes]
+    if not used:
+        raise UsageError(
+            f"{root} must hold domain/class/picture, as in photo/dog/1.jpg and sketch/dog/2.png; its folders are: "
+            f"{', '.join(place.folder for place in every) or 'none'}, without folders in them."
+        )
+    return used, [place for place in every if not place.classes]
+
+
+def misspelled(used: Sequence[Place]) -> list[tuple[str, set[str], str, set[str]]]:
+    """Names that differ by case or punctuation alone, each with its domains: probably one class.
+
+    Where some domain has both of them they are two classes.
+    """
     spelled: dict[str, dict[str, set[str]]] = {}
     for place in used:
         for name in place.classes:
             spelled.setdefault(key(name), {}).setdefault(name, set()).add(place.domain)
+    found = []
     for variants in spelled.values():
         (first, there), *others = variants.items()
-        for other, elsewhere in others:
-            if not there & elsewhere:
-                raise UsageError(
-                    f"A class is spelled differently: {first} in {', '.join(sorted(there))}, and {other} in "
-                    f"{', '.join(sorted(elsewhere))}. Rename the folders to one name."
-                )
+        found += [(first, there, other, elsewhere) for other, elsewhere in others if not there & elsewhere]
+    return found

@@ -106,10 +106,17 @@ def loose(root: Path, used: Iterable[Place]) -> list[Skip]:
 
 
 def read_places(name: str, root: Path, used: Sequence[Place], order: Sequence[str], skipped: Iterable[Skip]) -> Table:
+    """As `tabulate`; raises UsageError where there is no picture at all."""
+    table = tabulate(name, root, used, order, skipped)
+    if not len(table):
+        raise UsageError(f"There are no pictures in the class folders of {printable(str(root))}.")
+    return table
+
+
+def tabulate(name: str, root: Path, used: Sequence[Place], order: Sequence[str], skipped: Iterable[Skip]) -> Table:
     """The pictures of all class folders as a table; classes stand in the order of `order`.
 
-    Domains and classes without a picture are in no list of the table, but their folders are in `skipped`. Raises
-    UsageError where there is no picture at all.
+    Domains and classes without a picture are in no list of the table, but their folders are in `skipped`.
     """
     rows: list[tuple[str, str, str, str]] = []  # key, file, domain, class
     left = list(skipped)
@@ -122,12 +129,10 @@ def read_places(name: str, root: Path, used: Sequence[Place], order: Sequence[st
                 left.append(skip(where, "no_pictures", "(a folder) has no pictures that can be used"))
             head = f"{place.domain}/{label}"
             rows += [(head + file[len(where) :], file, place.domain, label) for file in found.files]
-    if not rows:
-        raise UsageError(f"There are no pictures in the class folders of {root}.")
     rows.sort()
-    present = {row[3] for row in rows}
-    classes = tuple(label for label in order if label in present)
-    filled = [place for place in used if any(row[2] == place.domain for row in rows)]
+    present = {(row[2], row[3]) for row in rows}
+    classes = tuple(label for label in order if label in {label for _, label in present})
+    filled = [place for place in used if place.domain in {domain for domain, _ in present}]
     domains = tuple(place.domain for place in filled)
     return Table(
         name,

@@ -48,6 +48,10 @@ SKETCHY = Dataset(
     counts={"photo": (73002, 12500), "sketch": (75471,)},
     copies=None,
     class_splits={"train": tuple(name for name in _CLASSES if name not in _TEST), "test": _TEST},
+    split_hashes={
+        "train": "2409bc9b3972d861ffe12b99616e611440c92f34b441299b725a2f0622b1c773",
+        "test": "b4251ad75e8a35b5852b6e280c150ca5ad55e832e9bd36553721e17b757e9531",
+    },
     known={
         "classes": "read in public code that lists the folders",
         "class_splits": "read in several public loaders, which agree: the classes of Yelamarthi et al., ECCV 2018",

@@ -72,6 +72,10 @@ class Table:
         Contents are hashed in threads, and remembered in the cache folder by size and times. A file that cannot be read
         counts as `unreadable`. `progress` is told files done and files in all.
         """
-        contents = hash_files(self.root, self.files, progress)
-        lines = sorted(f"{key} {content}\n" for key, content in zip(self.keys, contents, strict=True))
-        return sha256("".join(lines).encode()).hexdigest()
+        return data_sha256(self.keys, hash_files(self.root, self.files, progress))
+
+
+def data_sha256(keys: Sequence[str], contents: Sequence[str]) -> str:
+    """The hash of pictures by their keys and by the hashes of their contents; their order does not matter."""
+    lines = sorted(f"{key} {content}\n" for key, content in zip(keys, contents, strict=True))
+    return sha256("".join(lines).encode()).hexdigest()

@@ -68,6 +68,10 @@ TU_BERLIN = Dataset(
         Archive("sketches_png.zip", "http://cybertron.cg.tu-berlin.de/eitz/projects/classifysketch/sketches_png.zip"),
     ),
     class_splits={"train": tuple(name for name in _CLASSES if name not in _TEST), "test": _TEST},
+    split_hashes={
+        "train": "43206a62a82382d80167cb00857d42d3bf5ec80c358c157bf74b921de71fa99b",
+        "test": "ff23219fa505962a4e1d6428d3288e12950335a782e6925e8f6afc05dec29b92",
+    },
     known={
         "classes": "read in public code that lists the folders; spelled as in fangkaipeng/ProS",
         "class_splits": "read in fangkaipeng/ProS, src/data/TUBerlin/test_classes_random_split.txt",
