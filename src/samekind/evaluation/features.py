@@ -1,0 +1,220 @@
+"""The vectors of a data set's pictures by one retriever: encoded in threads, kept on disk, never encoded twice."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32, Int, UInt8
+
+from samekind.datasets.table import Table
+from samekind.evaluation.features_store import VectorStore, evict
+from samekind.images.decode import open_image
+from samekind.images.errors import ImageError
+from samekind.images.refs import Skip
+
+if TYPE_CHECKING:
+    from samekind.retriever.store import Retriever
+
+KEEP_ROWS = 1024  # pictures between two parts on disk,
+KEEP_SECONDS = 10.0  # and seconds: a kill costs no more than these
+TICK = 0.25  # seconds between two calls of `progress`
+
+# Reasons that say nothing about the content: the same picture may be readable next time.
+PASSING = frozenset({"unreadable", "vanished", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What is done to pictures besides the retriever's own preprocessing; part of the cache's key.
+
+    inverted: 255 minus each value of the prepared pixels. domains: the retriever is told each picture's domain.
+    raw: the backbone's pooled vector as it comes, in float32, instead of the retriever's.
+    """
+
+    inverted: bool = False
+    domains: bool = False
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where encoding stands, in pictures: of `total`, `cached` were known before, `done` and `skipped` are new."""
+
+    total: int
+    done: int
+    skipped: int
+    cached: int
+    seconds: float
+
+
+@dataclass
+class Features:
+    """Vectors of some rows of a table; `vectors` has a row for every picture, zeros where none was asked for.
+
+    `skipped`: why a row that was asked for has no vector. `encoded` and `cached` count pictures, `seconds` is what
+    opening and encoding took in this run. `fault` says why nothing could be kept on disk.
+    """
+
+    vectors: Float32[np.ndarray, "n d"]
+    skipped: dict[int, Skip] = field(default_factory=dict)
+    encoded: int = 0
+    cached: int = 0
+    seconds: float = 0.0
+    fault: str | None = None
+
+    def joined(self, other: "Features", rows: Int[np.ndarray, " m"]) -> "Features":
+        """These, with the vectors of `rows` from another treatment of the same table."""
+        self.vectors[rows] = other.vectors[rows]
+        return Features(
+            self.vectors,
+            self.skipped | other.skipped,
+            self.encoded + other.encoded,
+            self.cached + other.cached,
+            self.seconds + other.seconds,
+            self.fault or other.fault,
+        )
+
+
+Loaded = tuple[int, "UInt8[np.ndarray, 'h w 3'] | Skip"]
+
+
+def encode_table(
+    retriever: "Retriever",
+    table: Table,
+    rows: Int[np.ndarray, " m"],
+    *,
+    cache: Path,
+    data_sha256: str,
+    treatment: Treatment = Treatment(),
+    workers: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Features:
+    """The vectors of `rows`, from the cache below `cache` where they are there, else from the pictures.
+
+    A picture that cannot be opened has its reason in `Features.skipped`. Stopped at any moment, the same call goes on
+    where it was. `data_sha256` is the table's own hash: contents and paths, so that a changed picture is another key.
+    """
+    key = {
+        "retriever": retriever.sha256,
+        "data": data_sha256,
+        "precision": "float32" if treatment.raw else retriever.precision,
+        **{name: getattr(treatment, name) for name in Treatment.__slots__},
+    }
+    dim = retriever.encoder.dim if treatment.raw else retriever.dim
+    store = VectorStore(cache, key, len(table.files), dim)
+    known = store.read()
+    wanted = np.unique(np.asarray(rows, np.int64))
+    missing = wanted[~known.done[wanted]]
+    features = Features(known.vectors, cached=len(wanted) - len(missing))
+    features.skipped = {row: known.skipped[row] for row in wanted.tolist() if row in known.skipped}
+    if len(missing):
+        began = time.perf_counter()
+        _Run(retriever, table, treatment, store, features, progress).all(missing, workers)
+        features.seconds = time.perf_counter() - began
+        evict(cache, keep=store.folder)
+    features.fault = store.fault
+    return features
+
+
+class _Run:
+    """One pass over the pictures that the cache does not have."""
+
+    def __init__(
+        self,
+        retriever: "Retriever",
+        table: Table,
+        treatment: Treatment,
+        store: VectorStore,
+        features: Features,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.retriever, self.table, self.treatment = retriever, table, treatment
+        self.store, self.features, self.progress = store, features, progress
+        self.fresh: list[int] = []
+        self.lost: dict[int, Skip] = {}
+        self.total = self.told = self.new_skips = 0
+        self.began = self.kept = self.last = time.monotonic()
+
+    def all(self, missing: Int[np.ndarray, " m"], workers: int | None) -> None:
+        """Encode `missing` rows; whatever ends this early, what is encoded is written first."""
+        from samekind.retriever.encode import BATCH, batches, default_workers, ordered_map
+
+        threads = workers or default_workers()
+        self.total = len(missing) + self.features.cached
+        loaded: Iterator[Loaded] = ordered_map(
+            self._load, missing.tolist(), workers=threads, look_ahead=BATCH + threads
+        )
+        try:
+            with closing(loaded):  # type: ignore[type-var]
+                for batch in batches(loaded, BATCH):
+                    self._take(batch)
+                    self._keep(force=False)
+                    self._tell()
+        finally:
+            self._keep(force=True)
+        self._tell(force=True)
+
+    def _load(self, row: int) -> Loaded:
+        """Open and prepare one picture; runs in the threads. Whatever goes wrong concerns this picture alone."""
+        file = self.table.files[row]
+        try:
+            image = open_image(str(self.table.root / file), target=self.retriever.preprocess.target).image
+            pixels = self.retriever.prepare(image)
+        except ImageError as error:
+            return row, Skip(file, error.reason, str(error).replace(f"{self.table.root}/", ""))
+        except Exception as error:  # a shape or a mode that nobody thought of
+            return row, Skip(file, "failed", f"{file} cannot be prepared: {type(error).__name__}: {error}")
+        return row, 255 - pixels if self.treatment.inverted else pixels
+
+    def _take(self, batch: Sequence[Loaded]) -> None:
+        """Encode one batch, domain by domain where domains are told."""
+        groups: dict[str | None, list[tuple[int, Any]]] = {}
+        for row, outcome in batch:
+            if isinstance(outcome, Skip):
+                self.features.skipped[row] = outcome
+                self.new_skips += 1
+                if outcome.reason not in PASSING:
+                    self.lost[row] = outcome
+                continue
+            domain = self.table.domains[int(self.table.domain[row])] if self.treatment.domains else None
+            groups.setdefault(domain, []).append((row, outcome))
+        for domain, members in groups.items():
+            rows = [row for row, _ in members]
+            self.features.vectors[rows] = self._encode(np.stack([pixels for _, pixels in members]), domain)
+            self.features.encoded += len(rows)
+            self.fresh += rows
+
+    def _encode(self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None) -> Float32[np.ndarray, "b d"]:
+        if not self.treatment.raw:
+            return self.retriever.encode_pixels(pixels, domain)
+        return pooled(self.retriever, pixels)
+
+    def _keep(self, *, force: bool) -> None:
+        """Write a part when it is due."""
+        waiting, now = len(self.fresh) + len(self.lost), time.monotonic()
+        if not waiting or not (force or waiting >= KEEP_ROWS or now - self.kept >= KEEP_SECONDS):
+            return
+        self.store.write(self.fresh, self.features.vectors[self.fresh], self.lost)
+        self.fresh, self.lost, self.kept = [], {}, now
+
+    def _tell(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if self.progress and (force or now - self.last >= TICK):
+            self.last = now
+            done, cached = self.features.encoded, self.features.cached
+            self.progress(Progress(self.total, done, self.new_skips, cached, now - self.began))
+
+
+def pooled(retriever: "Retriever", pixels: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
+    """The backbone's pooled vectors in float32, neither normalised nor seen by the method."""
+    import torch
+
+    encoder, device = retriever.encoder, retriever.device
+    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (encoder.preprocess.mean, encoder.preprocess.std))
+    x = (torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 255 - mean) / std
+    with torch.inference_mode():
+        return np.asarray(encoder.image(x.to(device)).pooled.float().cpu().numpy())
