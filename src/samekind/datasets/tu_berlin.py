@@ -79,6 +79,7 @@ TU_BERLIN = Dataset(
         "counts.photo": "from memory of the papers",
         "counts.sketch": "read on the authors' page",
         "class_counts": "read on the authors' page: 20,000 sketches, evenly over 250 classes",
+        "archives": "read in fangkaipeng/ProS, src/data/downloads/download_tuberlin.sh; size and hash unknown",
         "licence": "read on the authors' page, for the sketches; photos from memory",
     },
     notes=(
