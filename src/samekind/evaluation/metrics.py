@@ -1,115 +1,126 @@
-"""How good rankings are: precision and average precision, over a whole gallery, in blocks of queries.
+"""How good a ranking is: functions of which ranks hold a relevant picture, one row for each query.
 
-A picture is relevant to a query when both have the same label. Ties are broken by the gallery's order. A query with
-nothing relevant in the gallery counts with 0 and is reported as a share. All metrics lie between 0 and 1.
+A picture is relevant to a query when both have the same label. `ranked[q, r]` says whether the picture at rank r (from
+0) is relevant; it is the whole gallery, or its head with the number of all `relevant` pictures beside it. A query with
+nothing relevant in the gallery has 0 in every metric. All metrics but ranks lie between 0 and 1.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int, Int64
+from jaxtyping import Bool, Float64, Int, Int64
 
 Denominator: TypeAlias = Literal["found", "relevant", "min_k_relevant"]
 
-# Scores of one block: 16 MB as float64, whatever the gallery's size.
-_BLOCK = 2**21
 
-
-def ranking(scores: Float32[np.ndarray, "b g"]) -> Int64[np.ndarray, "b g"]:
-    """For each query (row) the gallery's positions by falling score; equal scores keep the gallery's order.
-
-    Raises ValueError for scores that are not numbers.
-    """
-    if np.isnan(scores).any():
-        raise ValueError("Some scores are not a number, so nothing can be ranked: a vector holds NaN or infinity.")
-    # One integer holds both, score above position, so that the fastest sort there is also settles ties.
-    bits = (np.float32(0) - scores).view(np.int32).astype(np.int64)
-    ascending = np.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-    keys = (ascending << 32) | np.arange(scores.shape[1])
-    keys.sort(axis=1)
-    return keys & 0xFFFFFFFF
-
-
-def ranked_relevance(
-    query_vectors: Float[np.ndarray, "q d"],
-    query_labels: Int[np.ndarray, " q"],
-    gallery_vectors: Float[np.ndarray, "g d"],
-    gallery_labels: Int[np.ndarray, " g"],
-) -> Iterator[Bool[np.ndarray, "_ g"]]:
-    """Block after block of queries: is the picture at each rank relevant? Never more than some blocks are in memory.
-
-    Scores are inner products, summed in double precision and then rounded to float32, so that equal vectors tie
-    wherever they stand. Raises ValueError for an empty gallery.
-    """
-    if len(gallery_vectors) == 0:
-        raise ValueError("The gallery is empty: there is nothing to rank.")
-    gallery = gallery_vectors.astype(np.float64).T
-    step = max(1, _BLOCK // len(gallery_vectors))
-    for start in range(0, len(query_vectors), step):
-        block = slice(start, start + step)
-        scores = (query_vectors[block].astype(np.float64) @ gallery).astype(np.float32)
-        relevant: Bool[np.ndarray, "_ g"] = gallery_labels[ranking(scores)] == query_labels[block, None]
-        yield relevant
+def hits_at(ranked: Bool[np.ndarray, "b g"], ks: Sequence[int]) -> Int64[np.ndarray, "b m"]:
+    """For each of `ks`, rising, how many of the first k pictures are relevant; all of them where k is larger."""
+    hits = np.zeros((len(ranked), len(ks)), np.int64)
+    total, before = np.zeros(len(ranked), np.int64), 0
+    for column, k in enumerate(ks):
+        _check(k)
+        total = total + np.count_nonzero(ranked[:, before:k], axis=1)
+        hits[:, column], before = total, k
+    return hits
 
 
 def precision_at_k(ranked: Bool[np.ndarray, "b g"], k: int) -> Float64[np.ndarray, " b"]:
     """The share of relevant pictures among the first k; always divided by k, also where the gallery is smaller."""
-    _check(k)
-    share: Float64[np.ndarray, " b"] = ranked[:, :k].sum(axis=1) / np.float64(k)
-    return share
+    return np.asarray(hits_at(ranked, [k])[:, 0] / np.float64(k))
+
+
+def recall_at_k(
+    ranked: Bool[np.ndarray, "b g"], k: int, relevant: Int[np.ndarray, " b"] | None = None
+) -> Float64[np.ndarray, " b"]:
+    """The share of the gallery's relevant pictures that are among the first k."""
+    return np.asarray(hits_at(ranked, [k])[:, 0] / np.maximum(_relevant(ranked, relevant), 1.0))
+
+
+def hit_rate_at_k(ranked: Bool[np.ndarray, "b g"], k: int) -> Float64[np.ndarray, " b"]:
+    """1 where any of the first k pictures is relevant, 0 elsewhere."""
+    return (hits_at(ranked, [k])[:, 0] > 0).astype(np.float64)
 
 
 def average_precision_at_k(
-    ranked: Bool[np.ndarray, "b g"], k: int | None = None, denominator: Denominator = "min_k_relevant"
+    ranked: Bool[np.ndarray, "b g"],
+    k: int | None = None,
+    denominator: Denominator = "min_k_relevant",
+    relevant: Int[np.ndarray, " b"] | None = None,
 ) -> Float64[np.ndarray, " b"]:
     """The sum of the precisions at each relevant rank up to k (None: the whole gallery), divided by `denominator`.
 
     `found`: the relevant pictures in the first k (the ProS family's AP@200); `relevant`: all relevant pictures of the
-    gallery (pytorch-metric-learning's); `min_k_relevant`: what a perfect ranking would find, so that its AP is 1.
-    For the whole gallery the three are one. `ranked` must be the whole gallery. 0 where the denominator is 0.
+    gallery (pytorch-metric-learning's, trec_eval's); `min_k_relevant`: what a perfect ranking would find, so that its
+    AP is 1. For the whole gallery the three are one. 0 where the denominator is 0.
     """
     if k is not None:
         _check(k)
     head = ranked[:, :k]
-    precision = head.cumsum(axis=1) / np.arange(1, head.shape[1] + 1)
-    relevant, found = ranked.sum(axis=1), head.sum(axis=1)
-    perfect = np.minimum(relevant, ranked.shape[1] if k is None else k)
-    divisor = {"found": found, "relevant": relevant, "min_k_relevant": perfect}[denominator]
-    total: Float64[np.ndarray, " b"] = (precision * head).sum(axis=1)
-    mean: Float64[np.ndarray, " b"] = total / np.maximum(divisor, 1)
-    return mean
+    hits = np.flatnonzero(head)
+    rows, ranks = np.divmod(hits, max(head.shape[1], 1))
+    found = np.bincount(rows, minlength=len(ranked))
+    nth = np.arange(1, len(hits) + 1) - np.repeat(found.cumsum() - found, found)
+    total = np.bincount(rows, nth / (ranks + 1), minlength=len(ranked))
+    every = _relevant(ranked, relevant)
+    divisor = {"found": found, "relevant": every, "min_k_relevant": every if k is None else np.minimum(every, k)}
+    return np.asarray(total / np.maximum(divisor[denominator], 1))
 
 
-def score(
-    query_vectors: Float[np.ndarray, "q d"],
-    query_labels: Int[np.ndarray, " q"],
-    gallery_vectors: Float[np.ndarray, "g d"],
-    gallery_labels: Int[np.ndarray, " g"],
-    ks: Sequence[int] = (1, 5),
-) -> dict[str, float]:
-    """Means over all queries: `P@k` for each of `ks`, `mAP@all`, and the share of queries `without_relevant` pictures.
+def first_relevant_rank(ranked: Bool[np.ndarray, "b g"]) -> Int64[np.ndarray, " b"]:
+    """The rank of the first relevant picture, counted from 1; 0 where none is."""
+    if not ranked.shape[1]:
+        return np.zeros(len(ranked), np.int64)
+    return np.where(ranked.any(axis=1), ranked.argmax(axis=1) + 1, 0)
 
-    Vectors are compared by inner product (give unit vectors for cosine). Raises ValueError without queries or gallery.
+
+def median_rank(first: Int[np.ndarray, " q"]) -> float:
+    """The median of the first relevant ranks, over the queries that have one (`first` > 0); NaN where none has."""
+    found = first[first > 0]
+    return float(np.median(found)) if len(found) else float("nan")
+
+
+def hits_within_relevant(
+    ranked: Bool[np.ndarray, "b g"], k: int, relevant: Int[np.ndarray, " b"] | None = None
+) -> Int64[np.ndarray, " b"]:
+    """How many of the first t = min(k, relevant) pictures are relevant."""
+    _check(k)
+    head = ranked[:, :k]
+    first = np.minimum(_relevant(ranked, relevant), k)
+    return np.asarray(np.count_nonzero(head & (np.arange(head.shape[1]) < first[:, None]), axis=1))
+
+
+def pooled_precision_at_k(
+    ranked: Bool[np.ndarray, "b g"], k: int, relevant: Int[np.ndarray, " b"] | None = None
+) -> float:
+    """P@k of UCDIR's public code: hits within the first t = min(k, relevant), summed, over the sum of t.
+
+    A query with nothing relevant drops out; 0 where none has anything.
     """
-    if len(query_vectors) == 0:
-        raise ValueError("There are no queries to score.")
-    sums = dict.fromkeys([*(f"P@{k}" for k in ks), "mAP@all", "without_relevant"], 0.0)
-    for ranked in ranked_relevance(query_vectors, query_labels, gallery_vectors, gallery_labels):
-        for k in ks:
-            sums[f"P@{k}"] += float(precision_at_k(ranked, k).sum())
-        sums["mAP@all"] += float(average_precision_at_k(ranked).sum())
-        sums["without_relevant"] += float((~ranked.any(axis=1)).sum())
-    return {name: total / len(query_vectors) for name, total in sums.items()}
+    within = hits_within_relevant(ranked, k, relevant).sum()
+    return float(within / max(np.minimum(_relevant(ranked, relevant), k).sum(), 1))
+
+
+def relevant_counts(
+    query_labels: Int[np.ndarray, " q"], gallery_labels: Int[np.ndarray, " g"]
+) -> Int64[np.ndarray, " q"]:
+    """How many pictures of the gallery have each query's label."""
+    if not len(gallery_labels):
+        return np.zeros(len(query_labels), np.int64)
+    names, counts = np.unique(gallery_labels, return_counts=True)
+    at = np.searchsorted(names, query_labels).clip(max=len(names) - 1)
+    return np.where(names[at] == query_labels, counts[at], 0)
 
 
 def chance(query_labels: Int[np.ndarray, " q"], gallery_labels: Int[np.ndarray, " g"]) -> float:
     """What P@k is on average when the gallery is shuffled: the mean share of it that is relevant to a query."""
     if len(query_labels) == 0 or len(gallery_labels) == 0:
         raise ValueError("Chance needs at least one query and one picture in the gallery.")
-    names, counts = np.unique(gallery_labels, return_counts=True)
-    at = np.searchsorted(names, query_labels).clip(max=len(names) - 1)
-    return float(np.where(names[at] == query_labels, counts[at], 0).mean() / len(gallery_labels))
+    return float(relevant_counts(query_labels, gallery_labels).mean() / len(gallery_labels))
+
+
+def _relevant(ranked: Bool[np.ndarray, "b g"], relevant: Int[np.ndarray, " b"] | None) -> Int[np.ndarray, " b"]:
+    return np.count_nonzero(ranked, axis=1) if relevant is None else relevant
 
 
 def _check(k: int) -> None:

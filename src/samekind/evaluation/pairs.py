@@ -7,7 +7,8 @@ from itertools import permutations
 import numpy as np
 from jaxtyping import Float, Int
 
-from samekind.evaluation.metrics import chance, score
+from samekind.evaluation.metrics import chance
+from samekind.evaluation.scoring import score_queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,15 @@ def score_pair(
     gallery: tuple[Float[np.ndarray, "g d"], Int[np.ndarray, " g"]],
     ks: Sequence[int] = (1, 5),
 ) -> Pair:
-    """Score (vectors, labels) of the queries against those of the gallery; `names` are what the two are called."""
-    metrics = score(*queries, *gallery, ks)
+    """Score (vectors, labels) of the queries against those of the gallery; `names` are what the two are called.
+
+    `metrics` has P@k for each of `ks` and mAP@all, as means over all queries, by the cosine, and the share of queries
+    `without_relevant` pictures.
+    """
+    scores = score_queries(*queries, *gallery, ks=ks, map_ks=(None,))
+    metrics = {f"P@{k}": float(scores.values[f"P@{k}"].mean(dtype=np.float64)) for k in ks}
+    metrics["mAP@all"] = float(scores.values["AP@all"].mean(dtype=np.float64))
+    metrics["without_relevant"] = float((scores.relevant == 0).mean())
     return Pair(*names, len(queries[0]), len(gallery[0]), chance(queries[1], gallery[1]), metrics)
 
 
