@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import samekind
+from samekind.cli.data import data
 from samekind.cli.demo import demo
 from samekind.cli.index import index
 from samekind.cli.info import info
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(index)
 app.command()(search)
+app.add_typer(data)
 app.command()(info)
 app.command()(demo)
 app.command()(pretrain)

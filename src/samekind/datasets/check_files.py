@@ -38,12 +38,17 @@ def examine(
     """The verdict on each file below `root`, in order; hashes are remembered for `Table.sha256`."""
     memo = Memo(root)
     found: list[Verdict] = []
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        for start in range(0, len(files), _AT_ONCE):
-            found += pool.map(partial(_examined, root, memo), files[start : start + _AT_ONCE])
-            if progress:
-                progress(len(found), len(files), sum(each.fault is not None for each in found))
-    memo.save()
+    broken = 0
+    try:
+        with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+            for start in range(0, len(files), _AT_ONCE):
+                more = list(pool.map(partial(_examined, root, memo), files[start : start + _AT_ONCE]))
+                found += more
+                broken += sum(each.fault is not None for each in more)
+                if progress:
+                    progress(len(found), len(files), broken)
+    finally:  # also when it is interrupted: the next time goes on from there
+        memo.save()
     return found
 
 

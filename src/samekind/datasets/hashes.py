@@ -33,12 +33,14 @@ def hash_files(root: Path, files: Sequence[str], progress: Told | None = None) -
     """
     memo = Memo(root)
     found: list[str] = []
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for start in range(0, len(files), _AT_ONCE):
-            found += pool.map(memo.of, files[start : start + _AT_ONCE])
-            if progress:
-                progress(len(found), len(files))
-    memo.save()
+    try:
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for start in range(0, len(files), _AT_ONCE):
+                found += pool.map(memo.of, files[start : start + _AT_ONCE])
+                if progress:
+                    progress(len(found), len(files))
+    finally:  # also when it is interrupted: the next time goes on from there
+        memo.save()
     return found
 
 
