@@ -5,7 +5,7 @@ the order of the coordinates' numpy kernel, whatever stands around them. Matrix 
 `reach` bounds what is rounded, so that whoever ranks by products knows which pictures are too close to call.
 """
 
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -45,40 +45,36 @@ def prepared(vectors: Float[np.ndarray, "n d"], space: Space, what: str) -> Floa
     return rows
 
 
-@dataclass(frozen=True, slots=True)
 class Compared:
-    """A gallery, ready to be compared in a space; a higher score is nearer.
+    """A gallery of prepared vectors, ready to be compared in a space; a higher score is nearer.
 
-    vectors: float32, as `prepared` gives them. weights: what divides a distance in the ball, 1 elsewhere. For a query x
-    the product `widened(x) @ matrix.T + shift` ranks as `exact` does, but for rounding.
+    For a query x the product `widened(x) @ matrix.T`, plus `shift` where there is one, ranks as `exact` does, but for
+    rounding. With |x - y|^2 = |x|^2 + |y|^2 - 2xy, and without what depends on the query alone, that is xy - |y|^2/2
+    for the Euclidean distance. In the ball the distance arcosh(1 + 2 |x-y|^2 / ((1-|x|^2) (1-|y|^2))) grows with
+    |x-y|^2 / (1-|y|^2) (M. Nickel and D. Kiela, Poincare Embeddings, NIPS 2017, equation 1).
     """
 
-    space: Space
-    vectors: Float32[np.ndarray, "g d"]
-    matrix: Float64[np.ndarray, "g e"]
-    shift: Float64[np.ndarray, " g"] | None
-    weights: Float64[np.ndarray, " g"] | None
-    longest: float
-    heaviest: float
-
-    @classmethod
-    def of(cls, vectors: Float32[np.ndarray, "g d"], space: Space) -> "Compared":
-        """From prepared vectors of a gallery.
-
-        With |x - y|^2 = |x|^2 + |y|^2 - 2xy, what depends on the query alone left out: Euclidean xy - |y|^2/2;
-        in the ball the distance arcosh(1 + 2 |x-y|^2 / ((1-|x|^2)(1-|y|^2))) grows with |x-y|^2 / (1-|y|^2)
-        (Nickel and Kiela, Poincare embeddings, NeurIPS 2017, equation 1).
-        """
-        wide = vectors.astype(np.float64)
+    def __init__(self, vectors: Float32[np.ndarray, "g d"], space: Space) -> None:
+        self.space = space
+        self.vectors = vectors
         squares = _squares(vectors)
-        longest = float(np.sqrt(squares.max()))
-        if space == "cosine":
-            return cls(space, vectors, wide, None, None, longest, 1.0)
+        self.longest = float(np.sqrt(squares.max()))
+        self.shift: Float64[np.ndarray, " g"] | None = None
+        self._weights: Float64[np.ndarray, " g"] | None = None
         if space == "euclidean":
-            return cls(space, vectors, wide, -squares / 2, None, longest, 1.0)
-        weights = 1 / (1 - squares)
-        matrix = np.concatenate([2 * wide, -np.ones((len(wide), 1))], axis=1) * weights[:, None]
-        return cls(space, vectors, matrix, -squares * weights, weights, longest, float(weights.max()))
+            self.shift = -squares / 2
+        if space == "poincare":
+            self._weights = 1 / (1 - squares)
+            self.shift = -squares * self._weights
+
+    @cached_property
+    def matrix(self) -> Float64[np.ndarray, "g e"]:
+        """The right side of the product in double precision; in the ball one number longer than the vectors."""
+        wide = self.vectors.astype(np.float64)
+        if self._weights is None:
+            return wide
+        matrix = np.concatenate([2 * wide, -np.ones((len(wide), 1))], axis=1)
+        return np.asarray(matrix * self._weights[:, None])
 
     def widened(self, queries: Float32[np.ndarray, "q d"]) -> Float64[np.ndarray, "q e"]:
         """The left side of the product in double precision."""
@@ -90,7 +86,8 @@ class Compared:
         norms = np.sqrt(_squares(queries))
         if self.space == "cosine":
             return np.asarray(norms * self.longest)
-        return np.asarray((norms + self.longest) ** 2 * self.heaviest)
+        heaviest = 1.0 if self._weights is None else float(self._weights.max())
+        return np.asarray((norms + self.longest) ** 2 * heaviest)
 
     def exact(self, query: Float32[np.ndarray, " d"], rows: Int[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         """The scores of some rows of the gallery for one query: inner products, or distances with a minus.
@@ -102,7 +99,7 @@ class Compared:
             return _sums(others, wide)
         others -= wide
         squares = _sums(others, others)
-        return -squares if self.weights is None else -squares * self.weights[rows]
+        return -squares if self._weights is None else -squares * self._weights[rows]
 
 
 def _squares(vectors: Float32[np.ndarray, "n d"]) -> Float64[np.ndarray, " n"]:
