@@ -24,6 +24,7 @@ check: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/filemap.py
+	$(BIN)/python docs/results.py
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist
