@@ -1,0 +1,1 @@
+"""Results side by side: tables, significance, plots, and pages that show what was found."""

@@ -1,0 +1,201 @@
+"""Several results side by side: what must agree before they may be, and what differs by more than chance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import samekind
+from samekind.errors import UsageError
+from samekind.evaluation.reports.differences import LEVEL, Difference, differences, holm_corrected
+from samekind.evaluation.reports.files import Result, read_result
+from samekind.evaluation.reports.published import Published, left_out, published
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Results about the same question. `labels` are what their rows are called; the first is the one compared with.
+
+    differences: of every other one to the first, empty where a table of queries is missing. notes: what a reader of the
+    figures has to know.
+    """
+
+    results: tuple[Result, ...]
+    labels: tuple[str, ...]
+    differences: tuple[Difference, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Result:
+        """The result that the others are compared with; protocol, data and pairs are those of all."""
+        return self.results[0]
+
+    def published(self, group: str) -> tuple[Published, ...]:
+        """Figures of papers that may stand beside these."""
+        return published(self.first, group)
+
+    def difference(self, label: str, metric: str, pair: int | None, group: str = "") -> Difference | None:
+        """That of one result in one metric, for one pair or (None) for the mean over the pairs of a gallery."""
+        wanted = (label, metric, pair, group if pair is None else self.first.pairs[pair].name)
+        return next(
+            (each for each in self.differences if (each.label, each.metric, each.pair, each.group) == wanted), None
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the queries."""
+        facts = self.first.facts
+        return {
+            "schema": SCHEMA,
+            "samekind": samekind.__version__,
+            **{name: facts[name] for name in ("protocol", "profile", "data")},
+            "split": facts.get("split"),
+            "headline": list(self.first.headline),
+            "pairs": [
+                {"query": pair.query, "gallery": pair.gallery, **({"name": pair.name} if pair.name else {})}
+                | {"queries": pair.queries, "gallery_size": pair.gallery_size, "chance": pair.chance}
+                for pair in self.first.pairs
+            ],
+            "methods": [_method(label, each) for label, each in zip(self.labels, self.results, strict=True)],
+            "reference": self.labels[0],
+            "level": LEVEL,
+            "differences": [each.to_json() for each in self.differences],
+            "published": [
+                {"method": each.method, "backbone": each.backbone, "source": each.source, "over": each.over}
+                | {"gallery": each.gallery, "mean": dict(each.mean)}
+                for group in self.first.groups
+                for each in self.published(group)
+            ],
+            "notes": list(self.notes),
+        }
+
+
+def _method(label: str, result: Result) -> dict[str, Any]:
+    return {
+        "label": label,
+        "file": result.file.name,
+        "retriever": result.facts["retriever"],
+        "metrics": [dict(pair.metrics) for pair in result.pairs],
+        "intervals": [{name: list(ends) for name, ends in pair.intervals.items()} for pair in result.pairs],
+        "means": {group: dict(values) for group, values in result.mean.items()},
+        **{name: result.facts.get(name) for name in ("mean_intervals", "date", "command", "versions", "machine")},
+    }
+
+
+def compare(files: Sequence[str | Path], *, seed: int = 0) -> Comparison:
+    """Read result files and put them side by side.
+
+    Differences are those to the first file, tested over the same queries (see `differences`). Raises UsageError for no
+    file, for a file that is no result, and for results about different data, protocols, profiles, splits or pairs.
+    """
+    if not files:
+        raise UsageError("There is nothing to compare: give one result file or several, as evaluate --out writes them.")
+    first, *rest = (read_result(file) for file in files)
+    for other in rest:
+        refuse_unequal(first, other)
+    results = (first, *(in_order_of(first, other) for other in rest))
+    names = labels(results)
+    found: list[Difference] = []
+    for label, other in zip(names[1:], results[1:], strict=True):
+        if results[0].queries and other.queries:
+            found += differences(results[0], other, label, seed=seed)
+    return Comparison(results, names, tuple(holm_corrected(found)), tuple(_notes(results, names)))
+
+
+def refuse_unequal(first: Result, other: Result) -> None:
+    """Raises UsageError that says in what two results are not about the same question."""
+    told = []
+    for name, (mine, its) in {
+        "data": (_data(first), _data(other)),
+        "protocol": (first.facts["protocol"], other.facts["protocol"]),
+        "profile": (first.facts["profile"], other.facts["profile"]),
+        "split": (_split(first), _split(other)),
+    }.items():
+        if mine != its:
+            told.append(f"{name} ({its}, not {mine})")
+    if pairs := _other_pairs(first, other):
+        told.append(f"pairs ({pairs})")
+    if told:
+        raise UsageError(
+            f"{other.file} cannot be compared with {first.file}; they differ in {'; '.join(told)}. Evaluate both with "
+            "the same data, protocol, profile and pairs."
+        )
+
+
+def in_order_of(first: Result, other: Result) -> Result:
+    """`other` with its pairs in the order of `first`, which has the same ones."""
+    places = {pair.key[:3]: n for n, pair in enumerate(other.pairs)}
+    order = [places[pair.key[:3]] for pair in first.pairs]
+    queries = tuple(other.queries[n] for n in order) if other.queries else ()
+    return replace(other, pairs=tuple(other.pairs[n] for n in order), queries=queries)
+
+
+def _data(result: Result) -> str:
+    data = result.facts["data"]
+    return f"{data['name']} {data['sha256'][:12]}"
+
+
+def _split(result: Result) -> str:
+    split = result.facts.get("split")
+    return (
+        f"{split['sha256'][:12]}, share {split.get('share')}"
+        if isinstance(split, dict) and "sha256" in split
+        else "none"
+    )
+
+
+def _other_pairs(first: Result, other: Result) -> str:
+    """What is missing, surplus, or of another size."""
+    mine, its = ([pair.key[:3] for pair in result.pairs] for result in (first, other))
+    titles = {pair.key[:3]: pair.title for result in (first, other) for pair in result.pairs}
+    told = []
+    if lacking := [titles[key] for key in mine if key not in its]:
+        told.append(f"it lacks {', '.join(lacking)}")
+    if surplus := [titles[key] for key in its if key not in mine]:
+        told.append(f"it also has {', '.join(surplus)}")
+    if not told:
+        for a, b in zip(first.pairs, in_order_of(first, other).pairs, strict=True):
+            if a.key != b.key:
+                sizes = (
+                    f"{b.queries:,} queries and {b.gallery_size:,} pictures, not {a.queries:,} and {a.gallery_size:,}"
+                )
+                told.append(f"{a.title} has {sizes}; one run could not open some")
+    return "; ".join(told)
+
+
+def labels(results: Sequence[Result]) -> tuple[str, ...]:
+    """A different name for each row: the retriever's, else the file's, else the retriever's with a number."""
+    names = [str(each.facts["retriever"]["name"]) for each in results]
+    stems = [each.file.stem for each in results]
+    found: list[str] = []
+    for n, (name, stem) in enumerate(zip(names, stems, strict=True)):
+        unique = next(
+            (each for each, among in ((name, names), (stem, stems)) if among.count(each) == 1), f"{name} {n + 1}"
+        )
+        found.append(unique if unique not in found else f"{unique} {n + 1}")
+    return tuple(found)
+
+
+def _notes(results: Sequence[Result], names: Sequence[str]) -> list[str]:
+    told = []
+    for label, each in zip(names, results, strict=True):
+        if each.lacking and len(results) > 1:
+            told.append(f"No significance for {label}: {each.lacking}.")
+        if (each.facts.get("options") or {}).get("with_domains"):
+            told.append(f"{label} was told each picture's domain, also the query's.")
+    hashes = [each.facts["retriever"]["sha256"] for each in results]
+    told += [
+        f"{names[n]} and {names[hashes.index(sha)]} are the same retriever."
+        for n, sha in enumerate(hashes)
+        if hashes.index(sha) < n
+    ]
+    if len({str((each.facts.get("metrics_note") or {}).get("compared by")) for each in results}) > 1:
+        told.append("The retrievers' spaces differ: each is compared by its own distance.")
+    alone = sum(pair.without_relevant for pair in results[0].pairs)
+    if alone:
+        counted = "are in no P@k" if results[0].micro else "count as 0"
+        told.append(f"{alone:,} queries have nothing relevant in their gallery and {counted}.")
+    if text := left_out(results[0]):
+        told.append(text)
+    return told + [note for note in results[0].facts.get("notes") or [] if isinstance(note, str)]
