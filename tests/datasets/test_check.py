@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from samekind.datasets import dataset, read_data
+from samekind.datasets import check_files, dataset, read_data
 from samekind.datasets.check import CheckReport, check
 from samekind.datasets.declaration import Dataset
 from samekind.errors import UsageError
+from samekind.images.errors import UnreadableError
 
 Paint = Callable[..., Path]
 
@@ -94,9 +95,8 @@ def test_a_missing_domain_and_a_missing_class_are_named(copy: Path) -> None:
 def test_a_class_without_pictures_is_missing(copy: Path) -> None:
     for file in (copy / "Real World" / "dog").iterdir():
         file.unlink()
-    found = reasons(check(TOY, copy).missing)
-    assert ("Real World/dog", "no_pictures") in found
-    assert ("real_world", "count") in found
+    found = only(check(TOY, copy), "missing")
+    assert found == [("Real World/dog", "no_pictures"), ("real_world", "count")]
 
 
 def test_unknown_folders_with_pictures_are_surplus_and_without_are_noted(copy: Path, paint: Paint) -> None:
@@ -162,6 +162,16 @@ def test_copies_are_grouped_by_content_and_crossing_classes_are_said(copy: Path)
     assert found.files == ("photo/cat/1.png", "photo/dog/2.png")
     assert (found.domains, found.classes, report.copies) == (("photo",), ("cat", "dog"), 1)
     assert (report.missing, report.surplus, report.broken) == ((), (), ())
+
+
+def test_files_that_cannot_be_read_are_no_copies_of_each_other(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> bytes:
+        raise UnreadableError(f"{path} cannot be read: Input/output error")
+
+    monkeypatch.setattr(check_files, "read", refuse)
+    report = check(TOY, copy)
+    assert [reason for _, reason in only(report, "broken")] == ["unreadable"] * 8
+    assert report.copies == 0
 
 
 @pytest.mark.parametrize(("allowed", "whole"), [(None, True), (0, False), (1, False), (2, True)])

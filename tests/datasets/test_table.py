@@ -12,6 +12,7 @@ import pytest
 from samekind.datasets import dataset, hashes, read_data
 from samekind.datasets.table import Table
 
+PNG = b"\x89PNG"
 FILES = ("photo/cat/1.png", "photo/dog/1.png", "photo/dog/2.png", "sketch/cat/1.png", "sketch/dog/1.png")
 
 
@@ -21,9 +22,9 @@ def table(tmp_path: Path, paint: Callable[..., Path]) -> Table:
 
 
 @pytest.fixture
-def remembering(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Hashes are remembered though the files are new; the list fills with the files that are really hashed."""
-    read: list[str] = []
+def remembering(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Hashes are remembered though the files are new; the list fills with what is really hashed."""
+    read: list[bytes] = []
     monkeypatch.setattr(hashes, "_RACE_NS", -1)
     monkeypatch.setattr(hashes, "sha256", lambda data=b"": (read.append(data), sha256(data))[1])
     return read
@@ -100,18 +101,18 @@ def test_the_names_of_a_plain_folder_are_its_paths(table: Table) -> None:
     assert table.keys == table.files
 
 
-def test_an_unchanged_file_is_hashed_once(table: Table, remembering: list[str]) -> None:
+def test_an_unchanged_file_is_hashed_once(table: Table, remembering: list[bytes]) -> None:
     first = table.sha256()
-    contents = [data for data in remembering if data.startswith(b"\x89PNG")]
+    contents = [data for data in remembering if data.startswith(PNG)]
     assert len(contents) == len(FILES)
     remembering.clear()
     assert table.sha256() == first
-    assert not [data for data in remembering if data.startswith(b"\x89PNG")]
+    assert not [data for data in remembering if data.startswith(PNG)]
 
 
 @pytest.mark.parametrize("kept", ["size", "size and time"])
 def test_a_changed_file_is_hashed_again_though_size_and_time_are_the_same(
-    table: Table, remembering: list[str], kept: str
+    table: Table, remembering: list[bytes], kept: str
 ) -> None:
     before, picture = table.sha256(), table.root / FILES[0]
     stamp, data = picture.stat(), bytearray(picture.read_bytes())
@@ -130,7 +131,7 @@ def test_what_was_written_a_moment_ago_is_not_remembered(table: Table, cache: Pa
 
 
 @pytest.mark.parametrize("damage", [b"", b"something else\n", b"samekind hashes 1\nx y\n", b"\xff\xfe"])
-def test_a_damaged_memory_is_an_empty_one(table: Table, remembering: list[str], cache: Path, damage: bytes) -> None:
+def test_a_damaged_memory_is_an_empty_one(table: Table, remembering: list[bytes], cache: Path, damage: bytes) -> None:
     first = table.sha256()
     (memory,) = cache.glob("hashes/*.txt")
     memory.write_bytes(damage)
@@ -138,7 +139,7 @@ def test_a_damaged_memory_is_an_empty_one(table: Table, remembering: list[str], 
     assert memory.read_bytes() != damage
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(table: Table, remembering: list[str], cache: Path) -> None:
+def test_a_cache_that_cannot_be_written_costs_only_time(table: Table, remembering: list[bytes], cache: Path) -> None:
     first = table.sha256()
     (memory,) = cache.glob("hashes/*.txt")
     memory.unlink()
@@ -147,10 +148,38 @@ def test_a_cache_that_cannot_be_written_costs_only_time(table: Table, rememberin
     assert table.sha256() == first
 
 
-def test_a_name_with_a_line_break_harms_nobody(table: Table, remembering: list[str]) -> None:
+def test_a_name_with_a_line_break_harms_no_other(table: Table, remembering: list[bytes]) -> None:
     (table.root / FILES[0]).rename(table.root / "photo" / "cat" / "a\nb.png")
     again = read_data(table.root)[0]
-    assert again.sha256() == read_data(table.root)[0].sha256() != table.sha256()
+    first = again.sha256()
+    remembering.clear()
+    assert again.sha256() == first
+    assert len([data for data in remembering if data.startswith(PNG)]) == 1
+
+
+def test_what_was_hashed_before_an_interruption_is_not_hashed_again(
+    table: Table, remembering: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashes, "_AT_ONCE", 3)
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        table.sha256(interrupt)
+    remembering.clear()
+    table.sha256()
+    assert len([data for data in remembering if data.startswith(PNG)]) == len(FILES) - 3
+
+
+def test_the_order_is_that_of_the_names_whatever_the_order_of_the_folders(
+    tmp_path: Path, paint: Callable[..., Path]
+) -> None:
+    toys = dataset("toyworld").read(paint(tmp_path / "t", "photo/cat/1.png", "cartoon/cat/1.png", "cartoon/bird/1.png"))
+    assert toys.domains == ("photo", "cartoon")
+    assert toys.keys == ("cartoon/bird/1.png", "cartoon/cat/1.png", "photo/cat/1.png")
+    office = dataset("office_home").read(paint(tmp_path / "o", "product/Bed/1.jpg", "Real/TV/1.jpg", "Real/bed/1.jpg"))
+    assert office.files == ("product/Bed/1.jpg", "Real/bed/1.jpg", "Real/TV/1.jpg")
 
 
 def test_a_file_that_has_gone_counts_as_unreadable(table: Table) -> None:

@@ -62,7 +62,7 @@ def located(data: "str | Path") -> tuple[str | None, Path]:
         return name, Path(path)
     if text in DATASETS and not colon:
         base = os.environ.get(ROOT)
-        if base and Path(base, text).is_dir():
+        if base and Path(base, text).expanduser().is_dir():
             return text, Path(base, text)
         where = f"{base} has no folder {text}" if base else f"{ROOT} is not set"
         raise UsageError(

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -84,31 +84,14 @@ class CheckReport:
             "whole": self.whole,
             "pictures": self.pictures,
             "sha256": self.sha256,
-            "domains": {
-                name: {
-                    "found": each.found,
-                    "broken": each.broken,
-                    "classes": each.classes,
-                    "expected": list(each.expected),
-                    "origin": each.origin,
-                }
-                for name, each in self.counts.items()
-            },
+            "domains": {name: asdict(each) for name, each in self.counts.items()},
             "classes": {name: dict(found) for name, found in self.class_counts.items()},
             "missing": list(self.missing),
             "surplus": list(self.surplus),
             "broken": list(self.broken),
             "copies": self.copies,
             "copies_allowed": self.copies_allowed,
-            "duplicated": [
-                {
-                    "sha256": each.sha256,
-                    "files": list(each.files),
-                    "domains": list(each.domains),
-                    "classes": list(each.classes),
-                }
-                for each in self.duplicated
-            ],
+            "duplicated": [asdict(each) for each in self.duplicated],
             "other": list(self.other),
             "seconds": round(self.seconds, 3),
         }
@@ -210,7 +193,7 @@ def _duplicated(table: Table, verdicts: list[Verdict]) -> tuple[Copies, ...]:
     """Groups of files with the same content, the first file of a group deciding the order."""
     groups: dict[str, list[int]] = defaultdict(list)
     for row, verdict in enumerate(verdicts):
-        if verdict.content and verdict.hashed:
+        if verdict.hashed:
             groups[verdict.content].append(row)
     return tuple(
         Copies(
