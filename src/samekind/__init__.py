@@ -4,15 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from samekind.evaluation.run import evaluate as evaluate
     from samekind.gallery.store import Gallery as Gallery
     from samekind.retriever.store import load as load
 
 __version__ = "0.1.0"
 
-__all__ = ["Gallery", "__version__", "load"]
+__all__ = ["Gallery", "__version__", "evaluate", "load"]
 
 # Loaded on use: what they need takes seconds to import, and `import samekind` must not.
-_LAZY = {"Gallery": "samekind.gallery.store", "load": "samekind.retriever.store"}
+_LAZY = {
+    "Gallery": "samekind.gallery.store",
+    "evaluate": "samekind.evaluation.run",
+    "load": "samekind.retriever.store",
+}
 
 
 def __getattr__(name: str) -> Any:

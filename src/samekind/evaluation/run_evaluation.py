@@ -1,0 +1,213 @@
+"""Data and protocol, ready for any retriever: encode what is not known yet, score, and say how it was done."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samekind.datasets import read_data
+from samekind.datasets.declaration import Dataset
+from samekind.errors import SamekindError
+from samekind.evaluation.features import Features, Progress, Treatment, encode_table
+from samekind.evaluation.protocols import Plan, Request, load_protocol
+from samekind.evaluation.report import Report
+from samekind.evaluation.report_facts import machine, metrics_note, today, versions
+from samekind.evaluation.run_by_name import by_name
+from samekind.evaluation.run_intervals import shared_intervals
+from samekind.evaluation.run_score import pair_result, plain_mean, score_task
+from samekind.evaluation.run_trec import export
+from samekind.evaluation.spaces import Space
+from samekind.images.refs import Skip
+
+if TYPE_CHECKING:
+    from samekind.retriever.store import Retriever
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to evaluate, whatever the protocol.
+
+    seed: of the intervals. cache: where vectors are kept. with_domains: the retriever is told each picture's domain.
+    trec: where runs and qrels go. workers: threads that open pictures. command: what was typed, for the record.
+    """
+
+    seed: int
+    cache: Path
+    with_domains: bool = False
+    trec: Path | None = None
+    workers: int | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What will be asked: the same for every retriever."""
+
+    protocol: str
+    plan: Plan
+    data: Mapping[str, Any]
+    skipped: tuple[Skip, ...]
+    request: Request
+    settings: Settings
+
+    @classmethod
+    def prepare(cls, data: str | Path, protocol: str, request: Request, settings: Settings) -> "Evaluation":
+        """Read the data, let the protocol decide, and hash the pictures that it is about. No picture is decoded."""
+        chosen = load_protocol(protocol)
+        table, dataset = read_data(data)
+        plan = chosen.plan(table, dataset, request)
+        unlisted = tuple(Skip(each["uri"], each["reason"], each["detail"]) for each in table.skipped)
+        return cls(protocol, plan, _data_facts(plan, dataset), unlisted, request, settings)
+
+    def run(
+        self,
+        retriever: "Retriever",
+        label: str,
+        reading: float = 0.0,
+        progress: Callable[[str, Progress], None] | None = None,
+    ) -> Report:
+        """Encode what the cache does not have, score every task, tell everything; `label` names files and progress."""
+        features = self.encode(retriever, (lambda told: progress(label, told)) if progress else None)
+        began = perf_counter()
+        space: Space = retriever.space if self.plan.rules.space == "own" else self.plan.rules.space
+        scored = [score_task(task, self.plan, features, space) for task in self.plan.tasks]
+        ends, over = shared_intervals(
+            [each.task.name for each in scored],
+            [each.queries for each in scored],
+            [each.metrics for each in scored],
+            self.settings.seed,
+        )
+        pairs = [
+            pair_result(each, self.plan, mine, self.settings.seed) for each, mine in zip(scored, ends, strict=True)
+        ]
+        names = self._by_name(retriever, features)
+        seconds = {"read": reading, "encode": features.seconds, "score": perf_counter() - began}
+        means = {name: plain_mean([pair for pair in pairs if pair.name == name]) for name in over}
+        first = self.plan.tasks[0].name
+        if self.settings.trec is not None:
+            export(self.settings.trec / label, self.plan, features, scored, space)
+        facts = {
+            "headline": list(self.plan.headline),
+            "mean_intervals": {name: list(ends) for name, ends in over[first].items()},
+            **({"means": means} if len(means) > 1 else {}),
+            "by_name": names,
+            "encoded": features.encoded,
+            "cached": features.cached,
+            **self._facts(retriever, space),
+        }
+        return Report(
+            self.protocol,
+            self.request.profile,
+            self.settings.seed,
+            retriever_facts(retriever),
+            self.data,
+            pairs,
+            means[first],
+            {name: round(value, 3) for name, value in seconds.items()},
+            facts,
+            (*self.skipped, *features.skipped.values()),
+            self.plan.lists,
+            features.fault,
+        )
+
+    def encode(self, retriever: "Retriever", progress: Callable[[Progress], None] | None = None) -> Features:
+        """The vectors of every picture that some task needs, colour-inverted where the rules say so."""
+        plan = self.plan
+        rows = np.unique(np.concatenate([part for task in plan.tasks for part in (task.query_rows, task.gallery_rows)]))
+        inverted = np.isin(plan.table.domain[rows], [plan.table.domains.index(name) for name in plan.rules.inverted])
+        raw = plan.rules.raw and retriever.card.method == "zero_shot"
+        whole: Features | None = None
+        for flag in (False, True):
+            part = rows[inverted == flag]
+            if len(part):
+                found = encode_table(
+                    retriever,
+                    plan.table,
+                    part,
+                    cache=self.settings.cache,
+                    data_sha256=self.data["sha256"],
+                    treatment=Treatment(flag, self.settings.with_domains, raw),
+                    workers=self.settings.workers,
+                    progress=progress,
+                )
+                whole = found if whole is None else whole.joined(found, part)
+        if whole is None:
+            raise SamekindError(f"{plan.table.name} has no pictures for {self.protocol}.")
+        return whole
+
+    def _by_name(self, retriever: "Retriever", features: Features) -> dict[str, Any] | None:
+        plan = self.plan
+        used: dict[str, list[np.ndarray]] = {}
+        for task in plan.tasks:
+            used.setdefault(task.query, []).append(task.query_rows)
+            used.setdefault(task.gallery, []).append(task.gallery_rows)
+        lost = list(features.skipped)
+        rows = {name: np.setdiff1d(np.concatenate(used[name]), lost) for name in sorted(used)}
+        present = np.unique(plan.table.label[np.concatenate(list(rows.values()))])
+        return by_name(retriever, plan.table, rows, features.vectors, [plan.table.classes[n] for n in present])
+
+    def _facts(self, retriever: "Retriever", space: Space) -> dict[str, Any]:
+        rules, settings = self.plan.rules, self.settings
+        return {
+            "split": dict(self.plan.split) if self.plan.split else None,
+            "options": {
+                "pairs": [list(pair) for pair in self.request.pairs] if self.request.pairs else None,
+                "classes": list(self.request.classes) if self.request.classes else None,
+                "seen": self.request.seen,
+                "mixed": self.request.mixed.name if self.request.mixed else None,
+                "with_domains": settings.with_domains,
+                "inverted": sorted(rules.inverted),
+                "raw": rules.raw and retriever.card.method == "zero_shot",
+            },
+            "metrics_note": metrics_note(self.plan.rules, space, settings.seed),
+            "notes": list(self.plan.notes),
+            "versions": versions(),
+            "machine": machine(),
+            "command": settings.command,
+            "date": today(),
+        }
+
+
+def _data_facts(plan: Plan, dataset: Dataset | None) -> dict[str, Any]:
+    table = plan.table
+    counts = {name: len(rows) for name in table.domains if len(rows := table.rows(name))}
+    return {
+        "name": dataset.name if dataset else table.name,
+        "sha256": table.sha256(),
+        "pictures": len(table.files),
+        "domains": counts,
+        "classes": len(np.unique(table.label)),
+    }
+
+
+def retriever_facts(retriever: "Retriever") -> dict[str, Any]:
+    """What its card says, and the precision of this run; a folder's place is told by its name alone."""
+    card = retriever.card
+    return {
+        "name": retriever.name,
+        "method": card.method,
+        "sha256": retriever.sha256,
+        "ref": _shown(retriever.ref),
+        "space": card.space,
+        "dim": card.dim,
+        "precision": retriever.precision,
+        "backbone": {"name": card.backbone.name, "sha256": card.backbone.sha256, "revision": card.backbone.revision},
+        "config": dict(card.config),
+        "data_sha256": card.data_sha256,
+        "seed": card.seed,
+        "commit": card.commit,
+        # A zero-shot retriever is put together whenever it is loaded: that time says nothing.
+        "created": None if card.method == "zero_shot" else card.created,
+    }
+
+
+def _shown(ref: str | None) -> str | None:
+    """A path below the current folder relative to it, another one by its last part, anything else as it is."""
+    if ref is None or not os.path.isabs(ref):  # noqa: PTH117
+        return ref
+    path = Path(ref)
+    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else path.name
