@@ -9,9 +9,11 @@ import typer
 import samekind
 from samekind.cli.data import data
 from samekind.cli.demo import demo
+from samekind.cli.evaluate import evaluate
 from samekind.cli.index import index
 from samekind.cli.info import info
 from samekind.cli.pretrain import pretrain
+from samekind.cli.run import run
 from samekind.cli.search import search
 
 app = typer.Typer(
@@ -23,6 +25,8 @@ app = typer.Typer(
 )
 app.command()(index)
 app.command()(search)
+app.command()(evaluate)
+app.command()(run)
 app.add_typer(data)
 app.command()(info)
 app.command()(demo)

@@ -12,6 +12,9 @@ from samekind.errors import SamekindError, UsageError
 # The names that samekind gives to its own files; spelled out so that looking needs neither torch nor the gallery.
 CARD, GALLERY, CHECKPOINT = "card.json", "gallery.json", "config.json"
 
+# What of an evaluation stands above its table.
+OF_A_RESULT = ("kind", "retriever", "data", "split", "seed", "versions", "machine", "command", "date")
+
 
 @verb
 def info(
@@ -22,6 +25,11 @@ def info(
     facts = describe(path)
     if as_json:
         json_result(facts)
+    elif facts["kind"] == "evaluation" and facts["pairs"] and "headline" in facts:
+        from samekind.cli.evaluate_table import text
+
+        told = {name: facts[name] for name in OF_A_RESULT if facts.get(name) is not None}
+        result("".join(f"{line}\n" for line in lines(told)) + "\n" + printable(text(facts)))
     else:
         result("".join(f"{line}\n" for line in lines(facts)))
 

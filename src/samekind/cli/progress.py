@@ -1,4 +1,4 @@
-"""How indexing shows where it stands: a bar on a terminal, a line every few seconds in a log."""
+"""How indexing and encoding show where they stand: a bar on a terminal, a line every few seconds in a log."""
 
 import sys
 import time
@@ -14,17 +14,17 @@ Show = Callable[[Progress], None]
 
 
 @contextmanager
-def display() -> Iterator[Show]:
-    """A function that shows each `Progress` on standard error, in the way that suits it."""
+def display(doing: str = "indexing") -> Iterator[Show]:
+    """A function that shows each `Progress` on standard error, in the way that suits it; `doing` says what goes on."""
     if sys.stderr.isatty():
-        with _bar() as show:
+        with _bar(doing) as show:
             yield show
     else:
         yield _lines()
 
 
 @contextmanager
-def _bar() -> Iterator[Show]:
+def _bar(doing: str) -> Iterator[Show]:
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn
     from rich.progress import Progress as Bars
@@ -34,7 +34,7 @@ def _bar() -> Iterator[Show]:
         task = bars.add_task("listing pictures", total=None, told="")
 
         def show(progress: Progress) -> None:
-            description = "listing pictures" if progress.total is None else "indexing"
+            description = "listing pictures" if progress.total is None else doing
             told = _rate_and_time(progress)
             bars.update(task, description=description, total=progress.total, completed=_settled(progress), told=told)
 
