@@ -192,7 +192,7 @@ def test_pictures_below_a_class_folder_belong_to_the_class(tmp_path: Path, paint
 
 
 def test_the_data_set_one_folder_further_down_is_pointed_at(tmp_path: Path, paint: Paint) -> None:
-    paint(tmp_path, "OfficeHomeDataset_10072016/Art/Bed/1.jpg")
+    paint(tmp_path, "OfficeHomeDataset_10072016/Art/Bed/1.jpg", "Another/Art/Rembrandt/1.jpg")
     with pytest.raises(UsageError, match=r"Try .*OfficeHomeDataset_10072016"):
         dataset("office_home").read(tmp_path)
 

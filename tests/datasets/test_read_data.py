@@ -54,6 +54,15 @@ def test_a_folder_that_is_only_alike_is_one_of_your_own(tmp_path: Path, paint: P
     assert table.name == "mine"
 
 
+def test_lists_beside_the_domains_do_not_matter(tmp_path: Path, paint: Paint) -> None:
+    root = full(paint, tmp_path / "mine", "pacs")
+    (root / "splits").mkdir()
+    (root / "splits" / "train.txt").write_text("photo/dog/1.png 0\n")
+    table, declared = read_data(root)
+    assert declared is dataset("pacs")
+    assert [each["uri"] for each in table.skipped] == ["splits"]
+
+
 def test_sketches_and_photos_of_other_things_are_not_sketchy(tmp_path: Path, paint: Paint) -> None:
     table, declared = read_data(paint(tmp_path / "w", "photo/dog/1.png", "sketch/dog/1.png"))
     assert (declared, table.name, table.domains) == (None, "w", ("photo", "sketch"))

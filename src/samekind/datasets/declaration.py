@@ -86,14 +86,19 @@ class Dataset:
         return places(root, self.domains, self.class_of)
 
     def fits(self, root: Path) -> bool:
-        """Whether a folder has exactly these domains, with all of the classes or with those of one split."""
+        """Whether a folder has exactly these domains, with all of the classes or with those of one split.
+
+        Further folders do not matter as long as they have no folders, so that they can be no domains.
+        """
         if self.classes is None:
             return False
         found = self.places(root)
         every = [place for several in found.values() for place in several]
         if found.keys() != self.domains.keys() or any(place.unknown or place.twice for place in every):
             return False
-        if surplus(root, every) or (len(every) > len(found) and not self.renderings):
+        if any(listed(root / other) for other in surplus(root, every)) or (
+            len(every) > len(found) and not self.renderings
+        ):
             return False
         present = {name for several in found.values() for name in several[0].classes.values()}
         return any(present == set(split) for split in (self.classes, *self.class_splits.values()))
@@ -144,8 +149,11 @@ class Dataset:
 
     def _hint(self, root: Path) -> str:
         """Where the data set really is, if that is one folder further down."""
-        inner = next((name for name in listed(root) if self.places(root / name)), None)
+        inner = next((name for name in listed(root) if self._any_class(root / name)), None)
         return f" Try {root / inner}." if inner else f" The layout is {self.layout}"
+
+    def _any_class(self, root: Path) -> bool:
+        return any(place.classes for several in self.places(root).values() for place in several)
 
     def _refuse_double(self, found: Mapping[str, list[Place]]) -> None:
         for domain, several in found.items():
