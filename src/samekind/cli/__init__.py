@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import samekind
+from samekind.cli.compare import compare
 from samekind.cli.data import data
 from samekind.cli.demo import demo
 from samekind.cli.evaluate import evaluate
@@ -27,6 +28,7 @@ app.command()(index)
 app.command()(search)
 app.command()(evaluate)
 app.command()(run)
+app.command()(compare)
 app.add_typer(data)
 app.command()(info)
 app.command()(demo)

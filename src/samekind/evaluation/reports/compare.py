@@ -100,7 +100,8 @@ def compare(files: Sequence[str | Path], *, seed: int = 0) -> Comparison:
     for label, other in zip(names[1:], results[1:], strict=True):
         if results[0].queries and other.queries:
             found += differences(results[0], other, label, seed=seed)
-    return Comparison(results, names, tuple(holm_corrected(found)), tuple(_notes(results, names)))
+    corrected = tuple(holm_corrected(found)) if found else ()
+    return Comparison(results, names, corrected, tuple(_notes(results, names)))
 
 
 def refuse_unequal(first: Result, other: Result) -> None:

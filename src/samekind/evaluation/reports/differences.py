@@ -9,11 +9,9 @@ from jaxtyping import Bool, Float64, Int64
 
 from samekind.errors import UsageError
 from samekind.evaluation.reports.files import TESTED, Result
-from samekind.evaluation.run_intervals import Fraction, intervals
-from samekind.evaluation.significance import fisher_randomisation, holm
 
 ALPHA = 0.05
-LEVEL = 0.95
+LEVEL = 0.95  # of run_intervals, which is imported late: figures alone must not wait for what it needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +75,28 @@ def differences(first: Result, other: Result, label: str, *, seed: int = 0) -> l
 
 
 def _of_metric(first: Result, other: Result, label: str, metric: str, seed: int) -> list[Difference]:
+    from samekind.evaluation.run_intervals import shared_intervals
+
     places: dict[str, int] = {}
     paired = [_paired(first, other, n, metric, places) for n in range(len(first.pairs))]
     groups = [pair.name for pair in first.pairs]
-    each, over = intervals(
+    each, over = shared_intervals(
         groups,
         [one.queries for one in paired],
-        [{metric: Fraction(one.other - one.mine, np.ones(len(one.mine)))} for one in paired],
+        [{metric: (one.other - one.mine, np.ones(len(one.mine)))} for one in paired],
         seed,
     )
     found = []
     for n, one in enumerate(paired):
         p = _p(one.other, one.mine, seed)
-        value = float((one.other - one.mine).mean()) if len(one.mine) else 0.0
+        value = float((one.other - one.mine).mean())
         found.append(Difference(label, metric, n, groups[n], value, *each[n][metric], p, p))
     for group in first.groups:
-        members = [one for one, name in zip(paired, groups, strict=True) if name == group and len(one.mine)]
+        members = [one for one, name in zip(paired, groups, strict=True) if name == group]
         mine = summed([(one.queries, one.mine) for one in members])
         others = summed([(one.queries, one.other) for one in members])
         p = _p(others, mine, seed)
-        value = float((others - mine).mean()) if len(mine) else 0.0
+        value = float((others - mine).mean())
         found.append(Difference(label, metric, None, group, value, *over[group][metric], p, p))
     return found
 
@@ -112,6 +112,8 @@ def _paired(first: Result, other: Result, n: int, metric: str, places: dict[str,
     order = [b.rows[file] for file in a.files]
     queries = np.array([places.setdefault(file, len(places)) for file in a.files], np.int64)
     counted: Bool[np.ndarray, " q"] = a.first > 0 if first.micro and metric == "P@1" else np.ones(len(order), bool)
+    if not counted.any():  # nothing that could differ
+        return _Paired(np.array([-1]), np.zeros(1), np.zeros(1))
     return _Paired(queries[counted], a.values[metric][counted], b.values[metric][order][counted])
 
 
@@ -121,19 +123,21 @@ def summed(parts: Sequence[tuple[Int64[np.ndarray, " _"], Float64[np.ndarray, " 
     Each part is (places of the queries, their values). A query of a pair with q queries, one of P pairs, counts with
     1 / (P q); times the number of pictures F, so that the mean over pictures is the sum.
     """
-    if not parts:
-        return np.zeros(0)
     asked, at = np.unique(np.concatenate([queries for queries, _ in parts]), return_inverse=True)
     weighted = np.concatenate([values / (len(parts) * len(values)) for _, values in parts])
     return np.bincount(at, weighted, len(asked)) * len(asked)
 
 
 def _p(a: Float64[np.ndarray, " q"], b: Float64[np.ndarray, " q"], seed: int) -> float:
-    return float(fisher_randomisation(a, b, seed=seed)) if len(a) else 1.0
+    from samekind.evaluation.significance import fisher_randomisation
+
+    return fisher_randomisation(a, b, seed=seed)
 
 
 def holm_corrected(found: Sequence[Difference]) -> list[Difference]:
     """The same with `corrected`: in each metric all tests of pairs are one family, all tests of means another."""
+    from samekind.evaluation.significance import holm
+
     corrected: dict[int, float] = {}
     for metric in dict.fromkeys(each.metric for each in found):
         for mean in (False, True):

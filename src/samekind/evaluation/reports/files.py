@@ -133,7 +133,7 @@ def _facts(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_bytes())
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no result of samekind evaluate: it is no JSON.") from error
     if isinstance(values, list):
         raise UsageError(f"{path} holds several results: write each to its own file with evaluate --out FILE.json.")

@@ -41,7 +41,9 @@ def plot(name: str, title: str, caption: str, alt: str, draw: Draw) -> Plot:
         dark = png(draw(DARK))
     with drawing(LIGHT):
         made = draw(LIGHT)
-        return Plot(name, title, caption, alt, png(made), dark, svg(made))
+        light = png(made)
+        made.set_layout_engine("none")  # everything has its place by now, and finding it takes most of the time
+        return Plot(name, title, caption, alt, light, dark, svg(made))
 
 
 def plots(comparison: Comparison, class_of: ClassOf) -> list[Plot]:
@@ -203,7 +205,7 @@ def _class_panel(at: "Axes", part: Confusion, look: Look) -> None:
     at.set_xlabel("class of the first hit")
     at.set_ylabel("class of the query")
     for i, j in zip(*np.nonzero(share >= 0.05), strict=True):
-        _value(at, int(j), int(i), float(share[i, j]), look, size=8 if len(names) <= 12 else 6.5)
+        _value(at, int(j), int(i), float(share[i, j]), look, size=8.0 if len(names) <= 12 else 6.5)
 
 
 def _domain_panel(at: "Axes", result: Result, group: str, look: Look) -> None:
@@ -216,7 +218,7 @@ def _domain_panel(at: "Axes", result: Result, group: str, look: Look) -> None:
     at.set_ylabel("query")
     at.set_title("P@1")
     for i, j in zip(*np.nonzero(~np.isnan(shown)), strict=True):
-        _value(at, int(j), int(i), float(shown[i, j]), look, size=9)
+        _value(at, int(j), int(i), float(shown[i, j]), look, size=9.0)
 
 
 def _value(at: "Axes", x: int, y: int, value: float, look: Look, *, size: float) -> None:

@@ -114,7 +114,8 @@ def _made(label: str, result: Result) -> str:
     lines = [f"**{cell(label)}**, from [{cell(result.file.name)}](../results/{result.file.name})", ""]
     lines += [f"- {name}: {cell(str(value))}" for name, value in told.items() if value]
     if facts.get("command"):
-        lines.append(f"- command: `{str(facts['command']).replace('`', ' ')}`")
+        typed = "".join(c if c.isprintable() and c != "`" else " " for c in str(facts["command"]))
+        lines.append(f"- command: `{typed}`")
     return "\n".join(lines)
 
 
