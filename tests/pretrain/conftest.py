@@ -1,6 +1,7 @@
 """A captions table of drawn pictures, and teachers small enough for tests."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,11 @@ from safetensors.torch import save_file
 
 from samekind.clip.mobilenet import MobileNet, MobileNetConfig
 from samekind.pretrain.origin import Inputs
+from samekind.pretrain.visual import Material
+
+sys.path.insert(0, str(Path(__file__).parent))  # for tiny.py
+
+from tiny import random_material
 
 NOUN_LINE = "00001740 {lex:02d} n {count:02x} {words} 000 | a gloss\n"
 
@@ -26,6 +32,11 @@ class Sentences:
             row = sum(np.random.default_rng(seed).normal(size=24) for seed in seeds)
             rows.append(row / np.linalg.norm(row))
         return np.array(rows, np.float32)
+
+
+@pytest.fixture
+def material() -> Material:
+    return random_material()
 
 
 @pytest.fixture

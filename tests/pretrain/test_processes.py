@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 sys.path.insert(0, str(Path(sys.argv[1])))
-from test_training import TINY_VISUAL, random_material, tower
+from tiny import TINY_VISUAL, random_material, tower
 from samekind.pretrain.processes import joined, place
 from samekind.pretrain.visual import train_visual
 torch.set_num_threads(1)

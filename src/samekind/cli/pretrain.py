@@ -54,8 +54,8 @@ def pretrain(
     if as_json:
         json_result(card)
     else:
-        before = card["scores_before"]
-        scores = ", ".join(f"{name} {value:.3f}, before {before[name]:.3f}" for name, value in card["scores"].items())
+        before, after = card["scores"]["before"], card["scores"]["finished"]
+        scores = ", ".join(f"{name} {value:.3f}, before {before[name]:.3f}" for name, value in after.items())
         result(f"{out} holds the encoder ({card['seconds']} s; {scores or 'no held-out pictures'}).\n")
 
 

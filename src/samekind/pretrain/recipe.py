@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from samekind.errors import UsageError
+from samekind.pretrain.head import HeadRecipe
 from samekind.pretrain.visual import VisualRecipe
 from samekind.pretrain.words import WordsRecipe
 
@@ -15,9 +16,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Recipe:
-    """The two stages, and what is said about the captions table's domains."""
+    """The three stages, and what is said about the captions table's domains."""
 
     visual: VisualRecipe = field(default_factory=VisualRecipe)
+    head: HeadRecipe = field(default_factory=HeadRecipe)
     words: WordsRecipe = field(default_factory=WordsRecipe)
     image_size: int = 160  # pixels; what the finished encoder looks at
     domain_words: dict[str, str] = field(default_factory=dict)  # domain -> how a prompt names it

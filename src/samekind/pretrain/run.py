@@ -25,6 +25,7 @@ from samekind.images.preprocess import Preprocess
 from samekind.pretrain.augment import DRAWING, PAINTING
 from samekind.pretrain.captions import Captioned, balanced_weights, load_pictures, read_captions
 from samekind.pretrain.exclude import lookalikes
+from samekind.pretrain.head import finish
 from samekind.pretrain.origin import Inputs, Origin, TextPart, find_origin
 from samekind.pretrain.processes import first_alone, place
 from samekind.pretrain.recipe import Recipe
@@ -52,12 +53,18 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
         origin = find_origin(inputs, recipe)
         material = gather(rows, pictures, dropped | held, origin, recipe, work)
     # Before training, which changes this tower in place.
-    before = held_out_scores(origin.tower, material, rows, held, recipe.image_size)
+    before = {name: tensor.clone() for name, tensor in origin.tower.state_dict().items()}
+    scores = {"before": held_out_scores(origin.tower, material, rows, held, recipe.image_size)}
     tower = train_visual(
         origin.tower, material, recipe.visual, seed=seed, work=work, report=lambda parts: clock("pictures", parts)
     )
     with first_alone():
         text = origin.text_part(sorted({row.caption for row in rows}), seed, work, lambda parts: clock("words", parts))
+    if place()[0] > 0:
+        return {}
+    scores["trained"] = held_out_scores(tower, material, rows, held, recipe.image_size)
+    finish(before, tower, material, recipe.head, recipe.visual, seed=seed, report=lambda parts: clock("head", parts))
+    scores["finished"] = held_out_scores(tower, material, rows, held, recipe.image_size)
     card = {
         "schema": 1,
         "samekind": samekind.__version__,
@@ -75,12 +82,10 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
             "captions_sha256": hashlib.sha256(inputs.captions.read_bytes()).hexdigest(),
             **origin.facts,
         },
-        "scores_before": before,
-        "scores": held_out_scores(tower, material, rows, held, recipe.image_size),
+        "scores": scores,
     }
-    if place()[0] == 0:
-        write_encoder(out, tower, text, recipe)
-        (out / "pretrain.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_encoder(out, tower, text, recipe)
+    (out / "pretrain.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return card
 
 

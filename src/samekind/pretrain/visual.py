@@ -1,6 +1,5 @@
 """The visual stage: pictures into the space of names, keeping what the starting tower knows."""
 
-import shutil
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -23,7 +22,7 @@ from samekind.pretrain.mixstyle import MixStyle
 from samekind.pretrain.processes import average_gradients, average_numbers, place
 from samekind.retriever.encode import ordered_map
 
-CHECKPOINT, PLATEAU = "visual.safetensors", "visual-plateau.safetensors"
+CHECKPOINT = "visual.safetensors"
 NO_DOMAIN = -100  # a picture whose style has no word
 
 
@@ -41,7 +40,6 @@ class VisualRecipe:
     head_rate: float = 2e-3
     warmup: int = 200
     cooldown: int = 500  # last steps, in which the rate falls to zero
-    cooldown_seed: int = -1  # of the cool-down's pictures; -1 is the seed of the rest
     decay: float = 0.02
     temperature: float = 0.05
     smoothing: float = 0.05
@@ -54,11 +52,6 @@ class VisualRecipe:
     mix_after: list[int] = field(default_factory=lambda: [2, 4])
     save_every: int = 250
     augment: Augment = field(default_factory=Augment)
-
-    @property
-    def plateau(self) -> int:
-        """Steps before the cool-down."""
-        return max(0, self.steps - self.cooldown)
 
 
 @dataclass(frozen=True)
@@ -123,11 +116,8 @@ def train_visual(
             raise SamekindError(f"the loss is {parts['loss']} at step {step}; {work} keeps the last good checkpoint")
         rate = (step + 1 - first) * recipe.batch / (time.monotonic() - began)
         report({"step": float(step + 1), "steps": float(recipe.steps), "pictures_per_second": rate, **parts})
-        done = step + 1
-        if done % recipe.save_every == 0 or done in (recipe.plateau, recipe.steps):
-            trainer.save(work, seed, done)
-        if done == recipe.plateau and place()[0] == 0:  # other cool-downs may start from here
-            shutil.copyfile(work / CHECKPOINT, work / PLATEAU)
+        if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps:
+            trainer.save(work, seed, step + 1)
     return trainer.average
 
 
@@ -267,8 +257,7 @@ def make_batch(
 
     With `share` (i, n) it is every n-th chunk from the i-th on: n processes make the batch of one between them.
     """
-    cooling = step >= recipe.plateau and recipe.cooldown_seed >= 0
-    rng = np.random.default_rng([recipe.cooldown_seed if cooling else seed, step])
+    rng = np.random.default_rng([seed, step])
     rows = rng.choice(len(material.weights), recipe.batch, p=material.weights)
     chunks = [rows[start : start + recipe.chunk] for start in range(0, recipe.batch, recipe.chunk)]
     seeds = rng.integers(2**62, size=len(chunks))

@@ -1,0 +1,49 @@
+"""The last stage: the blend is half way, the projection alone learns, the seed decides."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import TINY_VISUAL, random_material, tower
+
+from samekind.pretrain.head import HeadRecipe, finish
+
+TINY_HEAD = HeadRecipe(batches=3, steps=40, batch=16)
+
+
+def moved() -> tuple[dict[str, torch.Tensor], torch.nn.Module]:
+    """A tower's tensors, and the tower with every weight raised by one tenth."""
+    model = tower()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1
+    return before, model
+
+
+def run(recipe: HeadRecipe, told: list) -> tuple[dict, dict]:
+    before, model = moved()
+    finish(before, model, random_material(), recipe, TINY_VISUAL, seed=1, report=told.append)
+    return before, dict(model.state_dict())
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5, 1.0])
+def test_the_towers_weights_lie_between_before_and_after_training(keep):
+    before, after = run(replace(TINY_HEAD, keep=keep), [])
+    for name, tensor in after.items():
+        if not name.startswith("projection."):
+            assert torch.allclose(tensor, before[name] + keep * 0.1, atol=1e-6), name
+
+
+def test_the_projection_is_fitted_and_the_loss_falls():
+    told = []
+    before, after = run(TINY_HEAD, told)
+    assert not torch.allclose(after["projection.weight"], before["projection.weight"] + 0.1)
+    assert [int(parts["step"]) for parts in told] == list(range(1, 41))
+    assert sum(p["caption"] for p in told[-5:]) < sum(p["caption"] for p in told[:5])
+
+
+def test_the_same_seed_gives_the_same_projection_and_another_one_another():
+    first, again, other = (run(replace(TINY_HEAD, seed=seed), [])[1]["projection.weight"] for seed in (-1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
