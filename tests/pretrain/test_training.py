@@ -18,6 +18,7 @@ from samekind.pretrain.run import held_out, plain_ground, pretrain
 from samekind.pretrain.teachers import NameSpace, Start
 from samekind.pretrain.visual import (
     Batch,
+    Trainer,
     losses,
     make_batch,
     train_visual,
