@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int64
 
 Denominator: TypeAlias = Literal["found", "relevant", "min_k_relevant"]
 
@@ -74,7 +74,7 @@ def first_relevant_rank(ranked: Bool[np.ndarray, "b g"]) -> Int64[np.ndarray, " 
     return np.where(ranked.any(axis=1), ranked.argmax(axis=1) + 1, 0)
 
 
-def median_rank(first: Int[np.ndarray, " q"]) -> float:
+def median_rank(first: Int[np.ndarray, " q"] | Float[np.ndarray, " q"]) -> float:
     """The median of the first relevant ranks, over the queries that have one (`first` > 0); NaN where none has."""
     found = first[first > 0]
     return float(np.median(found)) if len(found) else float("nan")

@@ -22,6 +22,7 @@ _CHUNK = 4096  # pictures that such a block is multiplied with at once: 16 MB of
 _CROWDED = 8  # candidates, in multiples of those expected, above which a block is ranked whole
 _SEED = 0  # of the order in which a gallery is looked through; results do not depend on it
 _REACH = 61  # a key lies between -2^61 and 2^61
+_LEAST = 1e-280  # reach that can be divided by; below only where all vectors are 0
 _PADDING = 2**62  # behind every key, and no two differ by more than an integer holds
 
 
@@ -121,7 +122,7 @@ class Ranker:
 
     def _scale(self, queries: Float32[np.ndarray, "b d"]) -> Float64[np.ndarray, " b"]:
         """Minus the steps in one unit of score, because keys rise."""
-        reach = np.maximum(self.gallery.reach(queries), np.finfo(np.float32).tiny ** 2)
+        reach = np.maximum(self.gallery.reach(queries), _LEAST)
         return np.asarray(-(2.0 ** (_REACH - self._bits)) / reach)
 
     def _whole(self, queries: Float32[np.ndarray, "b d"], labels: Int[np.ndarray, " b"]) -> "_Part":
@@ -156,6 +157,10 @@ class Ranker:
         relevant = self.labels[places] == labels[:, None]
         doubtful = near & (relevant[:, 1:] != relevant[:, :-1])
         doubtful[:, : self.top] |= near[:, : self.top]
+        if tolerance == self._double and doubtful.any():
+            # So close are mostly copies of one picture, whose order among themselves is that of their places.
+            copies = self.gallery.copies[places]
+            doubtful &= (copies[:, 1:] != copies[:, :-1]) | (places[:, 1:] < places[:, :-1])
         if doubtful.any():
             members, chains = _chained(near, doubtful)
             exact = self._exact(members, places, queries)

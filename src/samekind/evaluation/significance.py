@@ -30,7 +30,7 @@ def paired_bootstrap(
 
     Raises ValueError without queries, and where a and b are not of the same ones.
     """
-    difference = _difference(a, b)
+    difference = _difference(a, b, draws)
     observed = difference.sum()
     enough = abs(observed) - _SLACK * float(np.abs(difference).sum())
     extreme = sum(
@@ -52,7 +52,7 @@ def fisher_randomisation(
 
     Raises ValueError without queries, and where a and b are not of the same ones.
     """
-    difference = _difference(a, b)
+    difference = _difference(a, b, draws)
     difference = difference[difference != 0]  # its sign is nothing
     exact = 2 ** min(len(difference), 64) <= draws
     padded = np.zeros((-(-len(difference) // 8), 8))
@@ -85,7 +85,9 @@ def holm(p_values: Sequence[float]) -> Float64[np.ndarray, " n"]:
     return corrected
 
 
-def _difference(a: Float[np.ndarray, " q"], b: Float[np.ndarray, " r"]) -> Float64[np.ndarray, " q"]:
+def _difference(a: Float[np.ndarray, " q"], b: Float[np.ndarray, " q"], draws: int) -> Float64[np.ndarray, " q"]:
+    if draws < 1:
+        raise ValueError(f"A test needs at least one draw, not {draws}.")
     if a.shape != b.shape:
         raise ValueError(f"{len(a)} and {len(b)} values are not of the same queries.")
     if len(a) == 0:
@@ -99,14 +101,18 @@ def _signs() -> Float64[np.ndarray, "256 8"]:
 
 
 def _every(queries: int) -> Iterator[UInt8[np.ndarray, "n m"]]:
-    """All sign patterns of so many queries, as bytes; their numbers stand in the high bits, as `unpackbits` reads."""
+    """All sign patterns of so many queries, as bytes; a pattern's number stands in their high bits."""
     columns = -(-queries // 8)
-    numbers = np.arange(2**queries, dtype=np.uint64) << np.uint64(64 - queries) if queries else np.zeros(1, np.uint64)
-    yield numbers.astype(">u8").view(np.uint8).reshape(-1, 8)[:, :columns]
+    for start in range(0, 2**queries, _CHUNK):
+        numbers = np.arange(start, min(start + _CHUNK, 2**queries), dtype=np.uint64)
+        shifted = numbers << np.uint64((64 - queries) % 64)
+        yield shifted.astype(">u8").view(np.uint8).reshape(-1, 8)[:, :columns]
 
 
 def _random(columns: int, draws: int, seed: int) -> Iterator[UInt8[np.ndarray, "n m"]]:
+    """Random bytes; every row takes whole numbers from the generator, so that blocks change nothing."""
     rng = np.random.default_rng(seed)
     step = max(1, _CHUNK // columns)
     for start in range(0, draws, step):
-        yield rng.integers(0, 256, (min(step, draws - start), columns), np.uint8)
+        size = min(step, draws - start), -(-columns // 8)
+        yield rng.integers(0, 2**64, size, np.uint64).astype("<u8", copy=False).view(np.uint8)[:, :columns]

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int
+from jaxtyping import Float, Float32, Float64, Int, Int64
 
 Space: TypeAlias = Literal["cosine", "euclidean", "poincare"]
 SPACES: tuple[str, ...] = get_args(Space)
@@ -75,6 +75,12 @@ class Compared:
             return wide
         matrix = np.concatenate([2 * wide, -np.ones((len(wide), 1))], axis=1)
         return np.asarray(matrix * self._weights[:, None])
+
+    @cached_property
+    def copies(self) -> Int64[np.ndarray, " g"]:
+        """A number for each vector, the same for equal ones."""
+        known: dict[bytes, int] = {}
+        return np.array([known.setdefault(row.tobytes(), len(known)) for row in self.vectors])
 
     def widened(self, queries: Float32[np.ndarray, "q d"]) -> Float64[np.ndarray, "q e"]:
         """The left side of the product in double precision."""

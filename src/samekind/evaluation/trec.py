@@ -6,6 +6,7 @@ length to 1, all different, and any tool ends up with our ranking.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ _LONGEST = 2**24  # above, single precision cannot tell whole numbers apart
 
 def write_run(
     path: str | Path,
-    ranked: Iterable[Int[np.ndarray, "b t"]],
+    ranked: Iterable[Int[np.ndarray, "_ t"]],
     queries: Sequence[str],
     gallery: Sequence[str],
     name: str = "samekind",
@@ -84,9 +85,15 @@ def _names(names: Sequence[str]) -> list[str]:
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
+    """Write beside the file first, so that a file that is there is whole."""
+    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="ascii") as file:
+        with part.open("w", encoding="ascii") as file:
             file.writelines(lines)
+        part.replace(path)
     except OSError as error:
         raise SamekindError(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
