@@ -54,6 +54,15 @@ def test_a_table_for_people_has_a_line_for_each_pair_and_their_mean(invoke: Any)
     assert "bootstrap" in done.stdout
 
 
+def test_a_narrow_terminal_gets_the_figures_without_intervals(invoke: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns, shown in (("120", True), ("70", False)):
+        monkeypatch.setenv("COLUMNS", columns)
+        table = invoke().stdout.split("By class name")[0]
+        assert ("[" in table) is shown
+        assert "…" not in table
+        assert max(map(len, table.splitlines())) <= int(columns)
+
+
 def test_json_is_the_result_alone(invoke: Any) -> None:
     done = invoke("--json", "--profile", "paper", "--seed", "5")
     told = json.loads(done.stdout)
@@ -119,7 +128,7 @@ def test_skipped_pictures_are_told_on_standard_error_and_in_the_result(
     done = invoke("--out", str(out), "--profile", "paper")
     assert done.exit_code == 0
     assert "1 picture was skipped, such as photo/dog/03.png" in done.stderr
-    assert "1 pictures could not be used" in done.stdout
+    assert "1 picture is in no figure" in done.stdout
     assert json.loads(out.read_text())["skipped"] == 1
     assert json.loads(out.with_suffix(".skipped.jsonl").read_text())["uri"].endswith("photo/dog/03.png")
 

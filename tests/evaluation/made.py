@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -94,3 +95,15 @@ class Colours:
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         colours = np.array([COLOURS.get(text.removeprefix("a "), (1, 1, 1)) for text in texts], np.float64)
         return np.asarray(colours / np.linalg.norm(colours, axis=1, keepdims=True), np.float32)
+
+
+def run(root: Path, retriever: Any = None, **options: Any) -> Any:
+    """Evaluate `Colours` or another on a folder, by default in the profile paper, with the cache beside it."""
+    from samekind.evaluation.run import evaluate
+
+    return evaluate(retriever or Colours(), root, **{"cache": root.parent / "cache", "profile": "paper"} | options)
+
+
+def pair(report: Any, query: str, gallery: str) -> Any:
+    """One pair of a report."""
+    return next(each for each in report.pairs if (each.query, each.gallery) == (query, gallery))

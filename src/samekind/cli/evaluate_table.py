@@ -18,12 +18,14 @@ def text(report: Mapping[str, Any]) -> str:
     console = Console(file=file, width=width, force_terminal=sys.stdout.isatty(), highlight=False)
     groups = list(dict.fromkeys(pair.get("name", "") for pair in report["pairs"]))
     for name in groups:
-        console.print(_table(report, name))
+        table = _table(report, name)
+        fits = console.measure(table, options=console.options.update(width=10_000)).maximum <= width
+        console.print(table if fits else _table(report, name, intervals=False))
     console.print("\n".join(lines(report)), soft_wrap=True, markup=False)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
-def _table(report: Mapping[str, Any], name: str) -> Table:
+def _table(report: Mapping[str, Any], name: str, *, intervals: bool = True) -> Table:
     """The pairs with one gallery name, their plain mean at the foot."""
     pairs = [pair for pair in report["pairs"] if pair.get("name", "") == name]
     retriever, data = report["retriever"]["name"], report["data"]["name"]
@@ -37,12 +39,13 @@ def _table(report: Mapping[str, Any], name: str) -> Table:
     table.add_column("chance", _short(_mean([pair["chance"] for pair in pairs])), justify="right")
     means = report.get("means", {}).get(name, report["mean"])
     first = report["pairs"][0].get("name", "")
-    ends = report.get("mean_intervals", {}) if name == first else {}
+    ends = report.get("mean_intervals", {}) if name == first and intervals else {}
     for metric in report["headline"]:
         table.add_column(metric, _figure(means[metric], ends.get(metric)), justify="right", no_wrap=True)
     for pair in pairs:
         sizes = (f"{pair['queries']:,}", f"{pair['gallery_size']:,}", _short(pair["chance"]))
-        figures = [_figure(pair["metrics"][metric], pair["intervals"].get(metric)) for metric in report["headline"]]
+        mine = pair["intervals"] if intervals else {}
+        figures = [_figure(pair["metrics"][metric], mine.get(metric)) for metric in report["headline"]]
         table.add_row(pair["query"], pair["gallery"], *sizes, *figures)
     return table
 
@@ -56,16 +59,24 @@ def lines(report: Mapping[str, Any]) -> list[str]:
             f'By class name ("{names["prompt"]}", nearest of {names["classes"]}): {each}  '
             f"mean {_short(names['mean'])}, by chance {_short(names['chance'])}"
         )
-    alone = sum(pair["without_relevant"] for pair in report["pairs"])
-    if alone:
-        told.append(f"{alone:,} queries have nothing of their class in the gallery.")
-    small = sorted({pair["gallery_size"] for pair in report["pairs"] if pair["gallery_size"] < _largest(report)})
-    if small and report["profile"] == "clean":
-        told.append(f"Galleries from {small[0]:,} pictures on are smaller than k; the denominator of P@k stays k.")
-    if report["skipped"]:
-        told.append(f"{report['skipped']:,} pictures could not be used and are in no figure.")
+    told += _limits(report)
     told += report.get("notes", [])
     told.append(_cost(report))
+    return told
+
+
+def _limits(report: Mapping[str, Any]) -> list[str]:
+    """What the figures leave out, or include that they should not."""
+    told = []
+    if alone := sum(pair["without_relevant"] for pair in report["pairs"]):
+        told.append(f"{alone:,} queries have nothing of their class in the gallery (all pairs together).")
+    if copies := sum(pair.get("copies", 0) for pair in report["pairs"]):
+        told.append(f"{copies:,} queries have an exact copy of themselves in the gallery (all pairs together).")
+    smallest = min(pair["gallery_size"] for pair in report["pairs"])
+    if smallest < _largest(report) and report["profile"] == "clean":
+        told.append(f"The smallest gallery has {smallest:,} pictures; the denominator of P@k is k all the same.")
+    if lost := report["skipped"]:
+        told.append(f"{lost:,} picture{' is' if lost == 1 else 's are'} in no figure: not usable.")
     return told
 
 

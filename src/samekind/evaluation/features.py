@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
+import samekind
 from samekind.datasets.table import Table
 from samekind.evaluation.features_store import VectorStore, evict
 from samekind.images.decode import open_image
@@ -102,6 +103,7 @@ def encode_table(
         "retriever": retriever.sha256,
         "data": data_sha256,
         "precision": "float32" if treatment.raw else retriever.precision,
+        "samekind": samekind.__version__,  # pictures might be opened otherwise by another version
         **{name: getattr(treatment, name) for name in Treatment.__slots__},
     }
     dim = retriever.encoder.dim if treatment.raw else retriever.dim

@@ -78,7 +78,7 @@ class UCDIR(Protocol):
             table,
             tuple(Task(query, gallery, part[query], part[gallery]) for query, gallery in pairs),
             Rules() if clean else Rules(average="micro", space="cosine"),
-            _HEADLINES.get(kind, ("P@1", "mAP@all")),
+            _HEADLINES.get(kind, ("P@1", "P@15", "mAP@all")),
             split_facts(table) if clean else None,
             notes=(*notes, _DOMAINNET) if kind == "domainnet" else notes,
         )

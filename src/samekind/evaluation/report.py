@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 QUERIES = ".queries.parquet"
 SKIPPED = ".skipped.jsonl"
+BESIDE = (SKIPPED, ".mixed.txt")  # of an earlier result, where this one has none
 
 Metrics = Mapping[str, float]
 
@@ -28,7 +30,8 @@ class PairResult:
     """One list of queries against one gallery.
 
     queries, gallery_size: the pictures that were scored; skipped_queries, skipped_gallery: those that could not be
-    opened and so are in no figure. without_relevant: queries whose class the gallery does not have. chance: P@k of a
+    opened and so are in no figure. without_relevant: queries whose class the gallery does not have. copies: queries
+    whose very content lies in the gallery too, by the hash of the file. chance: P@k of a
     shuffled gallery. intervals: of `metrics`, low and high. curve: mean P@k over k. `table` has a row for each query.
     """
 
@@ -40,6 +43,7 @@ class PairResult:
     skipped_queries: int
     skipped_gallery: int
     without_relevant: int
+    copies: int
     chance: float
     metrics: Metrics
     intervals: Mapping[str, tuple[float, float]]
@@ -59,6 +63,7 @@ class PairResult:
             "skipped_queries": self.skipped_queries,
             "skipped_gallery": self.skipped_gallery,
             "without_relevant": self.without_relevant,
+            "copies": self.copies,
             "chance": self.chance,
             "metrics": dict(self.metrics),
             "intervals": {name: list(ends) for name, ends in self.intervals.items()},
@@ -120,10 +125,11 @@ class Report:
         if self.skipped:
             lines = [{"uri": skip.uri, "reason": skip.reason, "detail": skip.detail} for skip in self.skipped]
             beside[target.with_suffix(SKIPPED)] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
-        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = readable(self.to_json())
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.with_suffix(SKIPPED).unlink(missing_ok=True)
+            for suffix in BESIDE:
+                target.with_suffix(suffix).unlink(missing_ok=True)
             for path, data in beside.items():
                 put(path, data)
             put(target.with_suffix(QUERIES), _parquet(self.pairs))
@@ -131,6 +137,12 @@ class Report:
         except OSError as error:
             raise SamekindError(f"The result cannot be written to {target}: {error.strerror or error}.") from error
         return [target, target.with_suffix(QUERIES), *beside]
+
+
+def readable(values: Any) -> str:
+    """JSON with an entry on each line, but lists of numbers in one."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    return re.sub(r"\[\s+([^\[\]{}\"]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
 def result_file(file: str | Path) -> Path:

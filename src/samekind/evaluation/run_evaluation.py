@@ -1,7 +1,7 @@
 """Data and protocol, ready for any retriever: encode what is not known yet, score, and say how it was done."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -11,6 +11,7 @@ import numpy as np
 
 from samekind.datasets import read_data
 from samekind.datasets.declaration import Dataset
+from samekind.datasets.hashes import hash_files
 from samekind.errors import SamekindError
 from samekind.evaluation.features import Features, Progress, Treatment, encode_table
 from samekind.evaluation.protocols import Plan, Request, load_protocol
@@ -50,6 +51,7 @@ class Evaluation:
     protocol: str
     plan: Plan
     data: Mapping[str, Any]
+    contents: Sequence[str]
     skipped: tuple[Skip, ...]
     request: Request
     settings: Settings
@@ -61,7 +63,8 @@ class Evaluation:
         table, dataset = read_data(data)
         plan = chosen.plan(table, dataset, request)
         unlisted = tuple(Skip(each["uri"], each["reason"], each["detail"]) for each in table.skipped)
-        return cls(protocol, plan, _data_facts(plan, dataset), unlisted, request, settings)
+        contents = hash_files(plan.table.root, plan.table.files)
+        return cls(protocol, plan, _data_facts(plan, dataset), contents, unlisted, request, settings)
 
     def run(
         self,
@@ -82,7 +85,8 @@ class Evaluation:
             self.settings.seed,
         )
         pairs = [
-            pair_result(each, self.plan, mine, self.settings.seed) for each, mine in zip(scored, ends, strict=True)
+            pair_result(each, self.plan, self.contents, mine, self.settings.seed)
+            for each, mine in zip(scored, ends, strict=True)
         ]
         names = self._by_name(retriever, features)
         seconds = {"read": reading, "encode": features.seconds, "score": perf_counter() - began}

@@ -69,8 +69,10 @@ def score_task(task: Task, plan: Plan, features: Features, space: Space) -> Scor
     return Scored(task, queries, gallery, scores, {name: parts[name] for name in METRICS})
 
 
-def pair_result(scored: Scored, plan: Plan, intervals: Mapping[str, Interval], seed: int) -> PairResult:
-    """The figures of one pair."""
+def pair_result(
+    scored: Scored, plan: Plan, contents: Sequence[str], intervals: Mapping[str, Interval], seed: int
+) -> PairResult:
+    """The figures of one pair; `contents` are the hashes of the table's files."""
     task, scores, label = scored.task, scored.scores, plan.table.label
     return PairResult(
         task.query,
@@ -81,6 +83,7 @@ def pair_result(scored: Scored, plan: Plan, intervals: Mapping[str, Interval], s
         len(task.query_rows) - len(scored.queries),
         len(task.gallery_rows) - len(scored.gallery),
         int((scores.relevant == 0).sum()),
+        _copies(scored, contents),
         chance(label[scored.queries], label[scored.gallery]),
         {name: figure(scored.metrics[name]) for name in METRICS},
         intervals,
@@ -88,6 +91,11 @@ def pair_result(scored: Scored, plan: Plan, intervals: Mapping[str, Interval], s
         _curve(scores),
         queries_table(scored, plan.table),
     )
+
+
+def _copies(scored: Scored, contents: Sequence[str]) -> int:
+    searched = {contents[row] for row in scored.gallery.tolist()}
+    return sum(contents[row] in searched for row in scored.queries.tolist())
 
 
 def _curve(scores: Scores) -> dict[str, list[int] | list[float]]:
