@@ -46,7 +46,23 @@ def test_the_table_has_a_line_for_each_pair_with_differences_and_their_marks(fil
     assert ["photo", "sketch", ".250", "0.000", "0.000", "+0.000"] in lines
     assert ["sketch", "photo", ".250", "0.000", "1.000", "+1.000*"] in lines
     assert ["mean", ".250", "0.000", "0.500", "+0.500*"] in lines
-    assert "differs from mini by more than chance" in out
+    assert "*: differs from mini by more than chance" in out
+
+
+def test_published_figures_have_a_column_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    pairs = [
+        (name, "real", [GOOD, BAD], "unseen") for name in ("sketch", "quickdraw", "painting", "infograph", "clipart")
+    ]
+    made = written.Made(pairs, protocol="ucdr", profile="paper", data="domainnet", split=None, headline=["mAP@200"])
+    status, out, _ = run(str(made.write(tmp_path)))
+    assert status == 0
+    header = next(line for line in out.splitlines() if line.split()[:2] == ["query", "gallery"])
+    row = next(line for line in out.splitlines() if line.split()[:1] == ["ProS,"])
+    assert header.rstrip().endswith("published")
+    assert row.split() == ["ProS,", "CLIP", "ViT-B/32", "0.6052"]
+    assert len(row.rstrip()) == len(header.rstrip())
+    assert "arXiv:2312.12478" in out
 
 
 def test_json_is_all_that_standard_output_has(files: list[str], tmp_path: Path) -> None:

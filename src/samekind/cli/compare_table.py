@@ -47,6 +47,9 @@ def _table(comparison: Comparison, metric: str, group: str) -> Table:
         table.add_column("chance", justify="right")
     for label in comparison.labels:
         table.add_column(_plain(label), justify="right")
+    reported = [each for each in comparison.published(group) if metric in each.mean]
+    if reported:
+        table.add_column("published", justify="right", style="italic")
     for n in members:
         pair = first.pairs[n]
         known = [] if not chance else [Text(_short(pair.chance), "dim")]
@@ -61,10 +64,9 @@ def _table(comparison: Comparison, metric: str, group: str) -> Table:
     means = [result.mean[group].get(metric) for result in comparison.results]
     mean = [Text(_mean_chance(comparison, group), "dim")] if chance else []
     table.add_row("mean", "", *mean, *_cells(comparison, metric, None, group, means))
-    for each in comparison.published(group):
-        if metric in each.mean:
-            blank = [""] * (len(mean) + len(comparison.labels) - 1)
-            table.add_row(_plain(each.label, "italic"), "", *blank, Text(f"{each.mean[metric]:.4f}", "italic"))
+    for each in reported:
+        blank = [""] * (1 + len(mean) + len(comparison.labels))
+        table.add_row(_plain(f"{each.method}, {each.backbone}", "italic"), *blank, f"{each.mean[metric]:.4f}")
     return table
 
 
@@ -89,7 +91,7 @@ def _cells(comparison: Comparison, metric: str, pair: int | None, group: str, va
 
 
 def _below(comparison: Comparison) -> list[str]:
-    lines = [how_tested(comparison).replace("`", "")] if comparison.differences else []
+    lines = [how_tested(comparison)] if comparison.differences else []
     return [*lines, *sources_told(comparison), *comparison.notes]
 
 

@@ -83,7 +83,7 @@ def _figures(comparison: Comparison) -> str:
     if comparison.differences:
         told = f"Differences to {comparison.labels[0]}, with intervals and p values"
         parts += [
-            f"<p>{text(how_tested(comparison).replace('`', ''))}</p>",
+            f"<p>{text(how_tested(comparison))}</p>",
             f"<details><summary>{text(told)}</summary>",
             *(_difference_table(comparison, metric) for metric in TESTED),
             "</details>",
@@ -102,7 +102,7 @@ def _table(table: MetricTable) -> str:
         kind = ' class="published"' if row.published else ' class="chance"' if row.label == "by chance" else ""
         cells = "".join(f"<td>{text(cell)}</td>" for cell in row.cells)
         rows.append(f'<tr{kind}><th scope="row">{text(row.label)}</th>{cells}</tr>')
-    return _wide(table.title, header, rows)
+    return _wide(table.title, header, rows, "wide figures")
 
 
 def _breakable(name: str) -> str:
@@ -124,11 +124,11 @@ def _difference_table(comparison: Comparison, metric: str) -> str:
     return _wide(f"Differences in {metric}", header, rows)
 
 
-def _wide(caption: str, header: str, rows: Sequence[str]) -> str:
-    """A table that scrolls by itself where the screen is narrow."""
+def _wide(caption: str, header: str, rows: Sequence[str], kind: str = "wide") -> str:
+    """A table that scrolls by itself where the screen is narrow; `figures` keep their last column in sight."""
     body = "\n".join(rows)
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{text(caption)}">'
+        f'<div class="{kind}" tabindex="0" role="region" aria-label="{text(caption)}">'
         f"<table><caption>{text(caption)}</caption>\n"
         f"<thead><tr>{header}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )

@@ -73,7 +73,7 @@ def _contents(groups: Sequence[Comparison]) -> list[str]:
 
 def _group(group: Comparison) -> str:
     """One heading with its tables, notes, and how each row was made."""
-    parts = [f"## {cell(title(group))}", "", f"{about(group)} {_counts(group.first.facts['data'])}".rstrip(), ""]
+    parts = [f"## {cell(title(group))}", "", f"{cell(about(group))} {_counts(group.first.facts['data'])}".rstrip(), ""]
     for each in tables(group):
         parts += [f"{cell(each.title)}:", "", metric_markdown(each), ""]
     if told := sources_told(group):

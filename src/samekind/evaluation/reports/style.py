@@ -38,8 +38,9 @@ th:first-child, td.text { text-align: left; }
 th:first-child { padding-left: 0; }
 tbody th { font-weight: 600; position: sticky; left: 0; background: var(--page); white-space: normal;
   min-width: 5.5rem; }
+.figures tr > :last-child { position: sticky; right: 0; background: var(--page); font-weight: 600; }
 .published { font-style: italic; }
-.published th, .chance th { font-weight: 400; }
+.published > *, .chance > *, .figures tr.published > *, .figures tr.chance > * { font-weight: 400; }
 .chance { color: var(--soft); }
 .best { font-weight: 700; }
 .plot { margin: 1.25rem 0 1.75rem; }

@@ -82,7 +82,7 @@ def _mark(difference: Difference | None) -> str:
 
 def markdown(comparison: Comparison) -> str:
     """The whole comparison as Markdown: tables, differences with their intervals, sources, notes."""
-    parts = [f"# {cell(title(comparison))}", "", about(comparison), "", READING, ""]
+    parts = [f"# {cell(title(comparison))}", "", cell(about(comparison)), "", READING, ""]
     for each in tables(comparison):
         parts += [f"## {cell(each.title)}", "", metric_markdown(each), ""]
     parts += [*_differences(comparison), *sources(comparison)]
@@ -104,7 +104,7 @@ def about(comparison: Comparison) -> str:
     sizes = sorted({pair.gallery_size for pair in first.pairs})
     galleries = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
     what = "one pair" if pairs == 1 else f"{pairs} pairs"
-    data = cell(first.facts["data"]["sha256"][:12])
+    data = first.facts["data"]["sha256"][:12]
     return f"{queries:,} queries over {what}, {galleries} pictures in a gallery. Data hash {data}."
 
 
@@ -122,7 +122,7 @@ def _differences(comparison: Comparison) -> list[str]:
     """Every tested difference, one metric after the other."""
     if not comparison.differences:
         return []
-    parts = [f"## Differences to {cell(comparison.labels[0])}", "", how_tested(comparison), ""]
+    parts = [f"## Differences to {cell(comparison.labels[0])}", "", cell(how_tested(comparison)), ""]
     for metric in TESTED:
         found = [each for each in comparison.differences if each.metric == metric]
         if found:
@@ -145,13 +145,14 @@ def difference_cells(comparison: Comparison, each: Difference) -> tuple[str, ...
 
 def how_tested(comparison: Comparison) -> str:
     """What `*`, the intervals and the p values are."""
-    tests = sum(each.metric == "P@1" and each.pair is not None for each in comparison.differences)
+    tested = [metric for metric in TESTED if any(each.metric == metric for each in comparison.differences)]
+    tests = sum(each.metric == tested[0] and each.pair is not None for each in comparison.differences)
     return (
-        f"`{MARK}`: differs from {cell(comparison.labels[0])} by more than chance (corrected p below {ALPHA:g}). Both "
-        "answer the same queries, so the test is paired: Fisher's randomisation swaps the two answers to a query at "
-        "random, and p is how often that gives a difference at least as large. Intervals are paired bootstraps over "
-        f"queries. Holm's correction covers the {tests} tests of pairs for each metric; the means are corrected among "
-        "themselves."
+        f"{MARK}: differs from {comparison.labels[0]} by more than chance (corrected p below {ALPHA:g}). Tested are "
+        f"{' and '.join(tested)}, which results keep query by query. Both answer the same queries, so the test is "
+        "paired: Fisher's randomisation swaps the two answers to a query at random, and p is how often that gives a "
+        "difference at least as large. Intervals are paired bootstraps over queries. Holm's correction covers the "
+        f"{tests} tests of pairs for each metric; the means are corrected among themselves."
     )
 
 

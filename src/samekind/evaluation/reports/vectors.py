@@ -33,7 +33,9 @@ def same_table(data: str | Path, result: Result) -> Table:
     table, dataset = read_data(data)
     asked = result.facts.get("options") or {}
     pairs = [(str(query), str(gallery)) for query, gallery in asked.get("pairs") or []] or None
-    request = Request(result.facts["profile"], pairs, asked.get("classes"), asked.get("seen"))
+    beside = result.file.with_suffix(".mixed.txt")  # evaluate writes the list that it took
+    mixed = beside if asked.get("mixed") and beside.exists() else None
+    request = Request(result.facts["profile"], pairs, asked.get("classes"), asked.get("seen"), mixed)
     found = load_protocol(result.facts["protocol"]).plan(table, dataset, request).table
     here = found.sha256()
     if here != result.facts["data"]["sha256"]:
