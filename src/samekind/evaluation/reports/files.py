@@ -19,6 +19,7 @@ SUFFIX = ".queries.parquet"
 TESTED = {"P@1": "P@1", "mAP@all": "AP"}  # metrics that the table of queries holds, and their columns there
 TOLERANCE = 1e-4  # between a mean of float32 values and the figure in the result
 HEADLINES = {"ucdir": ("P@1", "P@5", "P@15")}
+NEEDED = {"schema": int, "protocol": str, "profile": str, "retriever": dict, "data": dict, "pairs": list, "mean": dict}
 OTHER_HEADLINE = ("mAP@200", "P@200")
 
 
@@ -137,26 +138,8 @@ def _facts(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is no result of samekind evaluate: it is no JSON.") from error
     if isinstance(values, list):
         raise UsageError(f"{path} holds several results: write each to its own file with evaluate --out FILE.json.")
-    needed = {
-        "schema": int,
-        "protocol": str,
-        "profile": str,
-        "retriever": dict,
-        "data": dict,
-        "pairs": list,
-        "mean": dict,
-    }
-    wrong = [
-        name for name, kind in needed.items() if not isinstance(values, dict) or not isinstance(values.get(name), kind)
-    ]
-    if not wrong:
-        wrong += [
-            f"retriever.{name}" for name in ("name", "sha256") if not isinstance(values["retriever"].get(name), str)
-        ]
-        wrong += [f"data.{name}" for name in ("name", "sha256") if not isinstance(values["data"].get(name), str)]
-        wrong += [] if values["pairs"] else ["pairs"]
-    if wrong:
-        raise UsageError(f"{path} is no result of samekind evaluate: it lacks {', '.join(wrong)}.")
+    if lacking := _lacking(values):
+        raise UsageError(f"{path} is no result of samekind evaluate: it lacks {', '.join(lacking)}.")
     if values["schema"] != SCHEMA:
         raise SamekindError(
             f"{path} has schema {values['schema']}, and this samekind reads {SCHEMA}: use the samekind that wrote it, "
@@ -164,6 +147,18 @@ def _facts(path: Path) -> dict[str, Any]:
         )
     found: dict[str, Any] = values
     return found
+
+
+def _lacking(values: Any) -> list[str]:
+    """Which main parts of a result are missing or of another kind."""
+    if not isinstance(values, dict):
+        return list(NEEDED)
+    wrong = [name for name, kind in NEEDED.items() if not isinstance(values.get(name), kind)]
+    if not wrong:
+        parts = [(part, name) for part in ("retriever", "data") for name in ("name", "sha256")]
+        wrong += [f"{part}.{name}" for part, name in parts if not isinstance(values[part].get(name), str)]
+        wrong += [] if values["pairs"] else ["pairs"]
+    return wrong
 
 
 def _pair(told: Any, path: Path) -> ResultPair:

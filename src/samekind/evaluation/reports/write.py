@@ -1,7 +1,7 @@
 """A comparison as a folder: table.md, compare.json, plots, and the page with queries and their hits."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,7 +46,6 @@ def write(
     SamekindError when something cannot be written, or when `data` are other pictures.
     """
     written = Written()
-    folder = Path(out).expanduser()
     table = _table(comparison, data, written)
     known = (
         {}
@@ -65,21 +64,28 @@ def write(
     _told(tell, "Writing the page ...")
     page = render(comparison, drawn, class_of, Thumbnails(None if table is None else table.root))
     contents = {
-        "table.md": markdown(comparison).encode(),
-        "compare.json": (json.dumps(comparison.to_json(), indent=2, ensure_ascii=False) + "\n").encode(),
+        "table.md": markdown(comparison).encode("utf-8", "replace"),
+        "compare.json": (json.dumps(comparison.to_json(), indent=2) + "\n").encode(),
         **{f"plots/{each.name}.png": each.light for each in drawn},
         **{f"plots/{each.name}.svg": each.vector for each in drawn},
         "index.html": page.encode("utf-8", "replace"),
     }
+    written.files = _put(Path(out).expanduser(), contents)
+    return written
+
+
+def _put(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Write files below a folder, in the order given."""
+    found = []
     try:
         for name, content in contents.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             put(target, content)
-            written.files.append(target)
+            found.append(target)
     except OSError as error:
         raise SamekindError(f"{error.filename or folder} cannot be written: {error.strerror or error}.") from error
-    return written
+    return found
 
 
 def _told(tell: Callable[[str], None] | None, what: str) -> None:
