@@ -127,8 +127,8 @@ def test_skipped_pictures_are_told_on_standard_error_and_in_the_result(
     out = tmp_path / "r.json"
     done = invoke("--out", str(out), "--profile", "paper")
     assert done.exit_code == 0
-    assert "1 picture was skipped, such as photo/dog/03.png" in done.stderr
-    assert "1 picture is in no figure" in done.stdout
+    assert "1 file was skipped, such as photo/dog/03.png" in done.stderr
+    assert "1 file was skipped, and in no figure." in done.stdout
     assert json.loads(out.read_text())["skipped"] == 1
     assert json.loads(out.with_suffix(".skipped.jsonl").read_text())["uri"].endswith("photo/dog/03.png")
 
@@ -152,6 +152,14 @@ def test_wrong_usage_is_status_2_with_what_to_do(invoke: Any, wrong: list[str], 
     done = invoke(*wrong)
     assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr
+
+
+def test_a_wrong_limit_of_the_cache_is_refused_before_anything_is_done(
+    invoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMEKIND_CACHE_GIB", "much")
+    assert invoke().exit_code == 2
+    assert not (tmp_path / "cache").exists()
 
 
 def test_data_that_are_missing_or_not_given_are_wrong_usage(invoke: Any, tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ def test_ucdr_writes_both_galleries_and_its_list_which_can_be_given_again(domain
     told = json.loads((tmp_path / "a.json").read_text())
     assert told["means"].keys() == {"unseen", "mixed"}
     assert told["mean"] == told["means"]["unseen"]
+    assert told["mean_intervals"] == told["means_intervals"]["unseen"]
+    assert told["means_intervals"].keys() == {"unseen", "mixed"}
     stored = tmp_path / "a.mixed.txt"
     assert len(stored.read_text().splitlines()) == 300
     again = run(domainnet, out=tmp_path / "b.json", mixed=stored, **options)

@@ -3,9 +3,9 @@
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -125,7 +125,7 @@ def remark(report: "Report") -> None:
     name = report.retriever["name"]
     if report.skipped:
         first = report.skipped[0]
-        were = "picture was" if len(report.skipped) == 1 else "pictures were"
+        were = "file was" if len(report.skipped) == 1 else "files were"
         message(f"{name}: {len(report.skipped):,} {were} skipped, such as {first.uri} ({first.reason}).")
     if report.fault:
         message(f"{name}: vectors are not kept for the next time: {report.fault}.")
@@ -133,17 +133,21 @@ def remark(report: "Report") -> None:
 
 @contextmanager
 def showing() -> "Iterator[Show]":
-    """A function that shows how far encoding is: a bar on a terminal, a line every few seconds in a log."""
+    """A function that shows how far hashing and encoding are: a bar on a terminal, lines in a log."""
     from samekind.cli.progress import display
     from samekind.evaluation.features import Progress
     from samekind.gallery.report import Progress as Shown
 
-    with display("encoding") as show:
+    with ExitStack() as stack:
+        doing: list[Any] = [None, None]
 
-        def adapted(name: str, told: Progress) -> None:
+        def show(name: str, told: Progress) -> None:
+            if name != doing[0]:
+                stack.close()
+                doing[:] = name, stack.enter_context(display(f"encoding with {name}" if name else "hashing"))
             done = told.done + told.skipped
             rate = done / told.seconds if told.seconds > 0 else 0.0
             left = (told.total - told.cached - done) / rate if rate else None
-            show(Shown(told.total, told.done, told.skipped, told.cached, rate, left))
+            doing[1](Shown(told.total, told.done, told.skipped, told.cached, rate, left))
 
-        yield adapted
+        yield show

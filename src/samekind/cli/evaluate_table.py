@@ -38,8 +38,7 @@ def _table(report: Mapping[str, Any], name: str, *, intervals: bool = True) -> T
         table.add_column(header, justify="right")
     table.add_column("chance", _short(_mean([pair["chance"] for pair in pairs])), justify="right")
     means = report.get("means", {}).get(name, report["mean"])
-    first = report["pairs"][0].get("name", "")
-    ends = report.get("mean_intervals", {}) if name == first and intervals else {}
+    ends = report.get("means_intervals", {}).get(name, report.get("mean_intervals", {})) if intervals else {}
     for metric in report["headline"]:
         table.add_column(metric, _figure(means[metric], ends.get(metric)), justify="right", no_wrap=True)
     for pair in pairs:
@@ -76,7 +75,7 @@ def _limits(report: Mapping[str, Any]) -> list[str]:
     if smallest < _largest(report) and report["profile"] == "clean":
         told.append(f"The smallest gallery has {smallest:,} pictures; the denominator of P@k is k all the same.")
     if lost := report["skipped"]:
-        told.append(f"{lost:,} picture{' is' if lost == 1 else 's are'} in no figure: not usable.")
+        told.append(f"{lost:,} file{' was' if lost == 1 else 's were'} skipped, and in no figure.")
     return told
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from samekind.errors import UsageError
 from samekind.evaluation.features import Progress
-from samekind.evaluation.features_store import cache_folder
+from samekind.evaluation.features_store import cache_folder, cache_limit
 from samekind.evaluation.protocols import Pairs, Request, parse_pairs
 from samekind.evaluation.report import Report, result_file
 from samekind.evaluation.run_evaluation import Evaluation, Settings
@@ -57,17 +57,18 @@ def evaluate_all(
     options are those of `samekind evaluate`: `pairs` as [("photo", "sketch")] or "photo:sketch", `classes` to leave all
     others out, `seed` of the intervals. With `out` (FILE.json) the result is written, for several retrievers to
     FILE-NAME.json each; with `trec`, a folder, also runs and qrels. Vectors are kept below `cache`. `progress` is
-    called a few times a second, with the retriever's name.
+    called a few times a second, with the retriever's name ("" while files are hashed).
 
     Raises UsageError for data that the protocol is not about, SamekindError when nothing is left to score or a result
     cannot be written.
     """
+    cache_limit()  # refuses a wrong one before anything is done
     target = None if out is None else result_file(out)
     chosen = parse_pairs(pairs) if isinstance(pairs, str) else pairs
     request = Request(profile, chosen, classes, seen, None if mixed is None else Path(mixed))
     settings = Settings(seed, cache_folder(cache), with_domains, None if trec is None else Path(trec), workers, command)
     began = time.perf_counter()
-    task = Evaluation.prepare(data, protocol, request, settings)
+    task = Evaluation.prepare(data, protocol, request, settings, progress)
     reading = time.perf_counter() - began
     loaded = [_loaded(each) for each in retrievers]
     names = labels(loaded)

@@ -15,13 +15,14 @@ from samekind.datasets.hashes import hash_files
 from samekind.errors import SamekindError
 from samekind.evaluation.features import Features, Progress, Treatment, encode_table
 from samekind.evaluation.protocols import Plan, Request, load_protocol
-from samekind.evaluation.report import Report
+from samekind.evaluation.report import PairResult, Report
 from samekind.evaluation.report_facts import machine, metrics_note, today, versions
 from samekind.evaluation.run_by_name import by_name
 from samekind.evaluation.run_intervals import shared_intervals
 from samekind.evaluation.run_score import pair_result, plain_mean, score_task
 from samekind.evaluation.run_trec import export
 from samekind.evaluation.spaces import Space
+from samekind.evaluation.summary import Interval
 from samekind.images.refs import Skip
 
 if TYPE_CHECKING:
@@ -57,13 +58,26 @@ class Evaluation:
     settings: Settings
 
     @classmethod
-    def prepare(cls, data: str | Path, protocol: str, request: Request, settings: Settings) -> "Evaluation":
+    def prepare(
+        cls,
+        data: str | Path,
+        protocol: str,
+        request: Request,
+        settings: Settings,
+        progress: Callable[[str, Progress], None] | None = None,
+    ) -> "Evaluation":
         """Read the data, let the protocol decide, and hash the pictures that it is about. No picture is decoded."""
         chosen = load_protocol(protocol)
         table, dataset = read_data(data)
         plan = chosen.plan(table, dataset, request)
         unlisted = tuple(Skip(each["uri"], each["reason"], each["detail"]) for each in table.skipped)
-        contents = hash_files(plan.table.root, plan.table.files)
+        began = perf_counter()
+
+        def told(done: int, total: int) -> None:
+            if progress:
+                progress("", Progress(total, done, 0, 0, perf_counter() - began))
+
+        contents = hash_files(plan.table.root, plan.table.files, told)
         return cls(protocol, plan, _data_facts(plan, dataset), contents, unlisted, request, settings)
 
     def run(
@@ -90,19 +104,19 @@ class Evaluation:
         ]
         names = self._by_name(retriever, features)
         seconds = {"read": reading, "encode": features.seconds, "score": perf_counter() - began}
-        means = {name: plain_mean([pair for pair in pairs if pair.name == name]) for name in over}
-        first = self.plan.tasks[0].name
         if self.settings.trec is not None:
             export(self.settings.trec / label, self.plan, features, scored, space)
-        facts = {
-            "headline": list(self.plan.headline),
-            "mean_intervals": {name: list(ends) for name, ends in over[first].items()},
-            **({"means": means} if len(means) > 1 else {}),
-            "by_name": names,
-            "encoded": features.encoded,
-            "cached": features.cached,
-            **self._facts(retriever, space),
-        }
+        facts = {**_over_pairs(pairs, over), "by_name": names, **self._facts(retriever, features, space)}
+        return self._report(retriever, pairs, seconds, facts, features)
+
+    def _report(
+        self,
+        retriever: "Retriever",
+        pairs: Sequence[PairResult],
+        seconds: Mapping[str, float],
+        facts: Mapping[str, Any],
+        features: Features,
+    ) -> Report:
         return Report(
             self.protocol,
             self.request.profile,
@@ -110,7 +124,7 @@ class Evaluation:
             retriever_facts(retriever),
             self.data,
             pairs,
-            means[first],
+            plain_mean([pair for pair in pairs if pair.name == pairs[0].name]),
             {name: round(value, 3) for name, value in seconds.items()},
             facts,
             (*self.skipped, *features.skipped.values()),
@@ -154,9 +168,12 @@ class Evaluation:
         present = np.unique(plan.table.label[np.concatenate(list(rows.values()))])
         return by_name(retriever, plan.table, rows, features.vectors, [plan.table.classes[n] for n in present])
 
-    def _facts(self, retriever: "Retriever", space: Space) -> dict[str, Any]:
+    def _facts(self, retriever: "Retriever", features: Features, space: Space) -> dict[str, Any]:
         rules, settings = self.plan.rules, self.settings
         return {
+            "encoded": features.encoded,
+            "cached": features.cached,
+            "headline": list(self.plan.headline),
             "split": dict(self.plan.split) if self.plan.split else None,
             "options": {
                 "pairs": [list(pair) for pair in self.request.pairs] if self.request.pairs else None,
@@ -174,6 +191,16 @@ class Evaluation:
             "command": settings.command,
             "date": today(),
         }
+
+
+def _over_pairs(pairs: Sequence[PairResult], over: Mapping[str, Mapping[str, Interval]]) -> dict[str, Any]:
+    """The interval of the mean; where there are several galleries, all their means with intervals too."""
+    ends = {name: {metric: list(each) for metric, each in found.items()} for name, found in over.items()}
+    facts: dict[str, Any] = {"mean_intervals": ends[pairs[0].name]}
+    if len(ends) > 1:
+        facts["means"] = {name: plain_mean([pair for pair in pairs if pair.name == name]) for name in ends}
+        facts["means_intervals"] = ends
+    return facts
 
 
 def _data_facts(plan: Plan, dataset: Dataset | None) -> dict[str, Any]:
