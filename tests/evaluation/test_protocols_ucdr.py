@@ -16,8 +16,9 @@ from samekind.datasets.declaration import Dataset
 from samekind.datasets.split import hash_split
 from samekind.datasets.table import Table
 from samekind.errors import UsageError
-from samekind.evaluation.protocols import Plan, Request, load_protocol
+from samekind.evaluation.protocols import PROTOCOLS, Plan, Request, load_protocol
 from samekind.evaluation.protocols_ucdr import HELD_OUT_DOMAINS, drawn
+from samekind.evaluation.run_score import METRICS
 
 DOMAINNET = dataset("domainnet")
 SPLITS = DOMAINNET.class_splits
@@ -217,3 +218,41 @@ def test_a_protocol_of_other_data_is_refused() -> None:
         plan(domainnet(), "ucdr", replace(DOMAINNET, class_splits={}))
     with pytest.raises(UsageError, match="does not ask for horse"):
         plan(domainnet(), classes=["horse"])
+
+
+def fitting(protocol: str) -> tuple[Table, Dataset]:
+    """Data that a protocol is about."""
+    if protocol != "uccdr":
+        return domainnet(test=12, seen=12, first=12), replace(
+            DOMAINNET, name="made"
+        ) if protocol == "ucdir" else DOMAINNET
+    facts = dataset("sketchy")
+    counts = dict.fromkeys(facts.class_splits["test"], 12)
+    return table(listing({"sketch": counts, "photo": counts}), "sketchy"), facts
+
+
+@pytest.mark.parametrize("profile", ["clean", "paper"])
+@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+def test_what_every_protocol_promises(name: str, profile: str) -> None:
+    """Rows in order, each once, of the domain that the task names; the same plan again; metrics that exist."""
+    data, facts = fitting(name)
+    told, again = plan(data, name, facts, profile=profile), plan(data, name, facts, profile=profile)
+    assert told.tasks
+    assert set(told.headline) <= set(METRICS)
+    assert (told.split is None) is (profile == "paper" or name == "uccdr")
+    for task, same in zip(told.tasks, again.tasks, strict=True):
+        for domain, rows, rows_again in (
+            (task.query, task.query_rows, same.query_rows),
+            (task.gallery, task.gallery_rows, same.gallery_rows),
+        ):
+            assert rows.tolist() == sorted(set(rows.tolist())) == rows_again.tolist()
+            assert len(rows)
+            assert {told.table.files[row].split("/")[0] for row in rows} == {domain}
+        assert not set(task.query_rows.tolist()) & set(task.gallery_rows.tolist())
+        assert classes(told, task.query_rows) <= classes(told, task.gallery_rows) or profile == "clean"
+    assert load_protocol(name).title
+
+
+def test_an_empty_list_of_classes_is_refused() -> None:
+    with pytest.raises(UsageError, match="empty"):
+        Request(classes=[])

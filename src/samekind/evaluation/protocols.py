@@ -73,6 +73,8 @@ class Request:
         """Refuse what does not exist."""
         if self.profile not in PROFILES:
             raise UsageError(f"There is no profile {self.profile!r}: choose clean or paper.")
+        if self.classes is not None and not self.classes:
+            raise UsageError("The list of classes is empty: name some, or leave it out for all.")
         if self.seen not in (None, *SEEN):
             raise UsageError(f"The seen classes are those of {' or '.join(SEEN)}, not {self.seen!r}.")
 
