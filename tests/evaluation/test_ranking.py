@@ -69,7 +69,11 @@ def ranked(problem: Problem, space: str, depth: int | None, top: int = 10) -> tu
     return np.concatenate([block.top for block in blocks]), np.concatenate([block.relevant for block in blocks])
 
 
-@pytest.fixture(scope="module", params=[(make, space) for make in (random, tied, close) for space in SPACES], ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[(make, space) for make in (random, tied, close) for space in SPACES],
+    ids=lambda of: f"{of[0].__name__}-{of[1]}",
+)
 def case(request: pytest.FixtureRequest) -> Any:
     make, space = request.param
     problem = make(space)
