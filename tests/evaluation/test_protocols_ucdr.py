@@ -222,10 +222,10 @@ def test_a_protocol_of_other_data_is_refused() -> None:
 
 def fitting(protocol: str) -> tuple[Table, Dataset]:
     """Data that a protocol is about."""
+    if protocol == "ucdir":
+        return domainnet(test=12), replace(DOMAINNET, name="made", class_splits={"ucdir": SPLITS["test"]})
     if protocol != "uccdr":
-        return domainnet(test=12, seen=12, first=12), replace(
-            DOMAINNET, name="made"
-        ) if protocol == "ucdir" else DOMAINNET
+        return domainnet(test=12, seen=12, first=12), DOMAINNET
     facts = dataset("sketchy")
     counts = dict.fromkeys(facts.class_splits["test"], 12)
     return table(listing({"sketch": counts, "photo": counts}), "sketchy"), facts
