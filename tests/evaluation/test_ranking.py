@@ -259,6 +259,14 @@ def test_vectors_that_are_all_zero_tie_where_distances_are_compared() -> None:
         assert ranked((zero, of, zero, of), space, None)[0].tolist() == [[0, 1, 2, 3, 4]] * 5
 
 
+@pytest.mark.parametrize("power", [-80, -73, 63, 70])
+def test_distances_too_small_or_too_large_for_single_precision_rank_as_others(power: int) -> None:
+    q, ql, g, gl = random("euclidean")
+    scale = np.float32(2.0**power)  # exact
+    one, other = ranked((q, ql, g, gl), "euclidean", 5), ranked((q * scale, ql, g * scale, gl), "euclidean", 5)
+    assert all(np.array_equal(left, right) for left, right in zip(one, other, strict=True))
+
+
 def test_a_gallery_of_one_picture_is_ranked() -> None:
     vector, of = np.ones((1, 3), np.float32), np.array([2])
     top, relevant = ranked((vector, of, vector, of), "cosine", 7)

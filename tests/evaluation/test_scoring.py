@@ -84,6 +84,13 @@ def test_cut_and_whole_rankings_give_the_same_values() -> None:
     assert np.array_equal(cut.curve, whole.curve[: len(cut.curve)])
 
 
+def test_the_only_relevant_picture_is_found_beyond_the_cut() -> None:
+    vectors = np.eye(100, dtype=np.float32)
+    scores = score_queries(vectors[:1], np.array([1]), vectors, np.eye(100, dtype=int)[40], ks=(1,), map_ks=(5,), top=2)
+    assert scores.values["first"].tolist() == [41]  # all but the first tie
+    assert scores.values["AP@5"].tolist() == [0]
+
+
 @pytest.mark.parametrize("block", [1, 300, 2**21])
 def test_blocks_change_no_value(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = tied(7)

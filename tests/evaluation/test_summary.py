@@ -91,6 +91,14 @@ def test_values_that_are_all_the_same_have_an_interval_of_no_width() -> None:
     assert low == high == 0.25
 
 
+def test_an_interval_of_too_few_draws_is_stretched_to_its_mean() -> None:
+    values = np.arange(9.0)
+    for seed in range(20):
+        low, high = bootstrap(values, seed=seed, draws=1)
+        assert low <= 4 <= high
+        assert 4 in (low, high)
+
+
 def test_all_metrics_share_the_draws_and_the_seed_repeats_them() -> None:
     found, _, _ = scores(2)
     told = intervals(found, seed=4, draws=100)

@@ -23,6 +23,7 @@ _CROWDED = 8  # candidates, in multiples of those expected, above which a block 
 _SEED = 0  # of the order in which a gallery is looked through; results do not depend on it
 _REACH = 61  # a key lies between -2^61 and 2^61
 _LEAST = 1e-280  # reach that can be divided by; below only where all vectors are 0
+_SINGLE = 1e-28, 1e37  # reach whose products single precision holds, neither too small nor too large
 _PADDING = 2**62  # behind every key, and no two differ by more than an integer holds
 
 
@@ -110,7 +111,8 @@ class Ranker:
             self._order = np.random.default_rng(_SEED).permutation(size)
             self._shuffled = gallery[self._order]
             shift = self.gallery.shift
-            self._shift = None if shift is None else shift[self._order].astype(np.float32)
+            with np.errstate(over="ignore"):  # what is too large is ranked whole
+                self._shift = None if shift is None else shift[self._order].astype(np.float32)
 
     def rank(self, queries: Float32[np.ndarray, "b d"], labels: Int[np.ndarray, " b"]) -> "_Part":
         """The first hits and the relevance of each rank, for prepared queries."""
@@ -203,13 +205,16 @@ class Ranker:
     def _candidates(
         self, queries: Float32[np.ndarray, "b d"]
     ) -> tuple[Int64[np.ndarray, "b w"], Int64[np.ndarray, " b"]] | None:
-        """Per query the sorted keys of all pictures above a line, and the line as a key; None where they are too many.
+        """Per query the sorted keys of all pictures above a line, and the line as a key; None where this does not help.
 
         The gallery is looked through in random order, so that the first chunk is a sample of it. The line is the
         sample's score at the rank that `depth` has in it on average, and four standard deviations further down.
         """
         import torch
 
+        reach = self.gallery.reach(queries)
+        if reach.min() < _SINGLE[0] or reach.max() > _SINGLE[1]:
+            return None
         size, scale = len(self.labels), self._scale(queries)
         left, right = torch.from_numpy(queries), torch.from_numpy(self._shuffled)
         out = torch.empty(len(queries), min(_CHUNK, size))

@@ -2,7 +2,8 @@
 
 The tools rank anew by score, equal scores by the document's name, and read scores in single precision. Our order is
 another: by exact score, then by place. So the score written is not the retriever's but counts down from the list's
-length to 1, all different, and any tool ends up with our ranking.
+length to 1, all different, and any tool ends up with our ranking. What a tool then says of the hits written is what we
+say (`AP` needs rankings of the whole gallery; its denominator is `relevant`).
 """
 
 from collections.abc import Iterable, Sequence
