@@ -89,6 +89,19 @@ def test_clip_zero_shot_on_ucdr_is_expected_to_be_what_pros_prints() -> None:
     }
 
 
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_what_we_measured_is_the_committed_result(path: Path) -> None:
+    recipe = Recipe.read(path)
+    measured = {name: each for name, each in recipe.expected.items() if each.source == "measured"}
+    result = ROOT / "results" / f"{recipe.name}.json"
+    assert result.exists() or not measured
+    if measured:
+        told = json.loads(result.read_text())
+        assert (told["protocol"], told["profile"]) == (recipe.evaluate["protocol"], recipe.evaluate["profile"])
+        assert told["data"]["name"] == recipe.data
+        assert all(Check(name, each, told["mean"][name]).within for name, each in measured.items())
+
+
 def test_a_recipe_is_evaluated_and_written_under_its_name(write: Any, root: Path, tmp_path: Path) -> None:
     outcome = run_recipe(Recipe.read(write()), data=root, out=tmp_path / "results", cache=tmp_path / "cache")
     assert outcome.file == tmp_path / "results" / "made.json"
