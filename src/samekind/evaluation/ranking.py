@@ -101,8 +101,8 @@ class Ranker:
         self._bits = (size - 1).bit_length()
         # In any order, a sum of d products is off by d roundings of the summed magnitudes at most (N. Higham, Accuracy
         # and Stability of Numerical Algorithms, 2nd ed., section 3.1), and two scores part by twice that. In double
-        # precision the exact score's own rounding is as large.
-        self._single, self._double = (self._steps(n * (dim + 8)) for n in (2 * 2.0**-24, 4 * 2.0**-53))
+        # precision this holds of squared norms before they are summed, and of the exact scores, too.
+        self._single, self._double = (self._steps(n * (dim + 8)) for n in (2 * 2.0**-24, 8 * 2.0**-53))
         # Near the ball's rim single precision says too little; below "highest", torch rounds products to bfloat16.
         single = space != "poincare" and torch.get_float32_matmul_precision() == "highest"
         self.cut = single and 8 * self.depth <= size
