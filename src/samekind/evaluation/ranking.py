@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Int64
 
 from samekind.evaluation.spaces import Compared, Space, prepared
-from samekind.retriever.encode import ordered_map
 
 _WHOLE = 2**21  # keys of a block of whole rankings, 16 MB; a block needs some arrays of this size
 _QUERIES = 1024  # queries of a block whose rankings are cut
@@ -55,6 +54,8 @@ def ranked_blocks(
     for an empty gallery, for vectors that cannot be compared (see `prepared`), and where lengths do not fit together.
     """
     import torch
+
+    from samekind.retriever.encode import ordered_map
 
     for what, vectors, labels in (("queries", queries, query_labels), ("gallery", gallery, gallery_labels)):
         if len(vectors) != len(labels):
