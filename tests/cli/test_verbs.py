@@ -203,8 +203,17 @@ def test_info_of_results(runner: CliRunner, gallery: Path, tmp_path: Path) -> No
     assert json.loads(runner.invoke(app, ["info", str(hits), "--json"]).stdout)["kind"] == "hits"
     assert "hits: 6\n" in runner.invoke(app, ["info", str(hits)]).stdout
     report = tmp_path / "report.json"
-    report.write_text(json.dumps({"schema": 1, "protocol": "ucdir", "pairs": [], "mean": {"P@1": 0.5}}))
+    known = {"name": "x", "sha256": "0" * 64}
+    pair = {"query": "a", "gallery": "b", "queries": 1, "gallery_size": 1, "metrics": {"P@1": 0.5}}
+    values = {"schema": 1, "protocol": "ucdir", "profile": "clean", "retriever": known, "data": known}
+    report.write_text(json.dumps(values | {"pairs": [pair], "mean": {"P@1": 0.5}}))
     assert "kind: evaluation\n" in runner.invoke(app, ["info", str(report)]).stdout
+    report.write_text(json.dumps(values | {"pairs": [pair], "mean": {"P@1": 0.5}, "schema": 2}))
+    newer = runner.invoke(app, ["info", str(report)])
+    assert newer.exit_code == 1
+    assert "schema 2, and this samekind reads 1" in newer.stderr
+    report.write_text(json.dumps(values | {"pairs": [], "mean": {}}))
+    assert runner.invoke(app, ["info", str(report)]).exit_code == 2
     for other in ("{}", "[1]", "no json"):
         report.write_text(other)
         assert runner.invoke(app, ["info", str(report)]).exit_code == 2

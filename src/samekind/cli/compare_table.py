@@ -1,73 +1,54 @@
 """A comparison as tables for a terminal: a line for each pair, a column for each result."""
 
-import shutil
-import sys
-from io import StringIO
-
-from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from samekind.cli.console import printable
+from samekind.cli.drawing import drawn, literal, table
 from samekind.evaluation.reports.compare import Comparison
 from samekind.evaluation.reports.table import MARK, about, how_tested, sources_told, title
 
 
 def text(comparison: Comparison) -> str:
     """The whole comparison for people; names in it may be hostile and are shown as they are, control signs escaped."""
-    file = StringIO()
-    width = max(shutil.get_terminal_size((120, 24)).columns, 60)
-    console = Console(file=file, width=width, force_terminal=sys.stdout.isatty(), highlight=False)
-    console.print(_plain(title(comparison), "bold"))
-    console.print(_plain(about(comparison)))
     first = comparison.first
-    for group in first.groups:
-        for metric in first.headline:
-            console.print(_table(comparison, metric, group))
-    for line in _below(comparison):
-        console.print(_plain(line))
-    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
-
-
-def _plain(value: str, style: str = "") -> Text:
-    """Text that rich takes literally."""
-    return Text(printable(value), style)
+    tables = [_table(comparison, metric, group) for group in first.groups for metric in first.headline]
+    below = (literal(line) for line in _below(comparison))
+    return drawn(literal(title(comparison), "bold"), literal(about(comparison)), *tables, *below)
 
 
 def _table(comparison: Comparison, metric: str, group: str) -> Table:
     """One metric over the pairs of one gallery, the means at the foot, then what papers report."""
     first, members = comparison.first, comparison.first.members(group)
     name = f"{metric}, {group} gallery" if group else metric
-    table = Table(title=_plain(name), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("query")
-    table.add_column("gallery")
+    found = table(name)
+    found.add_column("query")
+    found.add_column("gallery")
     chance = metric.startswith("P@") and not first.micro
     if chance:
-        table.add_column("chance", justify="right")
+        found.add_column("chance", justify="right")
     for label in comparison.labels:
-        table.add_column(_plain(label), justify="right")
+        found.add_column(literal(label), justify="right")
     reported = [each for each in comparison.published(group) if metric in each.mean]
     if reported:
-        table.add_column("published", justify="right", style="italic")
+        found.add_column("published", justify="right", style="italic")
     for n in members:
         pair = first.pairs[n]
         known = [] if not chance else [Text(_short(pair.chance), "dim")]
         values = [result.pairs[n].metrics.get(metric) for result in comparison.results]
-        table.add_row(
-            _plain(pair.query),
-            _plain(pair.gallery),
+        found.add_row(
+            literal(pair.query),
+            literal(pair.gallery),
             *known,
             *_cells(comparison, metric, n, group, values),
             end_section=n == members[-1],
         )
     means = [result.mean[group].get(metric) for result in comparison.results]
     mean = [Text(_mean_chance(comparison, group), "dim")] if chance else []
-    table.add_row("mean", "", *mean, *_cells(comparison, metric, None, group, means))
+    found.add_row("mean", "", *mean, *_cells(comparison, metric, None, group, means))
     for each in reported:
         blank = [""] * (1 + len(mean) + len(comparison.labels))
-        table.add_row(_plain(f"{each.method}, {each.backbone}", "italic"), *blank, f"{each.mean[metric]:.4f}")
-    return table
+        found.add_row(literal(f"{each.method}, {each.backbone}", "italic"), *blank, f"{each.mean[metric]:.4f}")
+    return found
 
 
 def _cells(comparison: Comparison, metric: str, pair: int | None, group: str, values: list[float | None]) -> list[Text]:

@@ -29,7 +29,7 @@ def list_(as_json: Json = False) -> None:
         return
     from samekind.cli.data_table import overviews
 
-    result(printable(overviews([overview(each) for each in every])))
+    result(overviews([overview(each) for each in every]))
 
 
 @data.command()

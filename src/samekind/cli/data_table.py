@@ -1,17 +1,12 @@
 """What `samekind data` prints for people: tables, and lists that are cut where they grow long."""
 
-import shutil
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from samekind.cli.console import printable
+from samekind.cli.drawing import drawn, literal, table
 from samekind.cli.progress import duration
 
 if TYPE_CHECKING:
@@ -22,15 +17,15 @@ MOST = 12  # findings of a kind that are printed; --json has all
 
 def overviews(every: Sequence[Mapping[str, Any]]) -> str:
     """A line for each data set."""
-    table = _table(("name", "title", "domains", "classes", "pictures", "splits"), numbers=("classes", "pictures"))
+    found = _table(("name", "title", "domains", "classes", "pictures", "splits"), numbers=("classes", "pictures"))
     for each in every:
         pictures = "" if each["pictures"] is None else f"{each['pictures']:,}{'' if each['pictures_certain'] else ' *'}"
         splits = ", ".join(f"{name} {size}" for name, size in each["splits"].items())
         domains = ", ".join(each["domains"]) or "any"
         classes = "any" if each["classes"] is None else str(each["classes"])
-        table.add_row(*(Text(cell) for cell in (each["name"], each["title"], domains, classes, pictures, splits)))
+        found.add_row(*(literal(cell) for cell in (each["name"], each["title"], domains, classes, pictures, splits)))
     starred = any(each["pictures_certain"] is False for each in every)
-    return _drawn(table) + ("* wholly or partly from memory\n" if starred else "")
+    return drawn(found) + ("* wholly or partly from memory\n" if starred else "")
 
 
 def lines(facts: Mapping[str, Any]) -> list[str]:
@@ -62,7 +57,7 @@ def _value(value: Any) -> str:
 
 def checked(report: "CheckReport") -> str:
     """The table of domains, the findings, and the verdict as the last line."""
-    told = [_drawn(_domains(report))]
+    told = [drawn(_domains(report))]
     for title, found in (("missing", report.missing), ("surplus", report.surplus), ("broken", report.broken)):
         told.append(_findings(title, (each["detail"] for each in found)))
     told.append(_findings("duplicated", (_copies(each) for each in report.duplicated)))
@@ -72,13 +67,13 @@ def checked(report: "CheckReport") -> str:
 
 def _domains(report: "CheckReport") -> Table:
     headers = ("domain", "pictures", "should be", "classes", "broken")
-    table = _table(headers, numbers=("pictures", "should be", "classes", "broken"))
+    found = _table(headers, numbers=("pictures", "should be", "classes", "broken"))
     for name, count in report.counts.items():
         expected = " or ".join(f"{size:,}" for size in count.expected)
         remembered = " (from memory)" if count.origin.startswith("from memory") else ""
         row = (name, f"{count.found:,}", f"{expected}{remembered}", f"{count.classes:,}", f"{count.broken:,}")
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    return table
+        found.add_row(*(literal(cell) for cell in row))
+    return found
 
 
 def _copies(each: "Copies") -> str:
@@ -92,7 +87,8 @@ def _findings(title: str, found: Iterable[str]) -> str:
     if not every:
         return ""
     rest = [f"  and {len(every) - MOST:,} more; --json lists all of them"] if len(every) > MOST else []
-    return "".join(f"{line}\n" for line in (f"{title}: {len(every):,}", *(f"  {each}" for each in every[:MOST]), *rest))
+    told = [f"  {each}".replace("\n", "\\n") for each in every[:MOST]]
+    return "".join(f"{printable(line)}\n" for line in (f"{title}: {len(every):,}", *told, *rest))
 
 
 def _verdict(report: "CheckReport") -> str:
@@ -109,15 +105,7 @@ def _verdict(report: "CheckReport") -> str:
 
 
 def _table(headers: Sequence[str], numbers: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    found = table()
     for header in headers:
-        table.add_column(header, justify="right" if header in numbers else "left")
-    return table
-
-
-def _drawn(table: Table) -> str:
-    file = StringIO()
-    width = max(shutil.get_terminal_size((120, 24)).columns, 60)
-    console = Console(file=file, width=width, force_terminal=sys.stdout.isatty(), highlight=False)
-    console.print(table)
-    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+        found.add_column(header, justify="right" if header in numbers else "left")
+    return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from samekind.cli.console import json_result, message, printable, result, verb
+from samekind.cli.console import json_result, message, result, verb
 from samekind.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def evaluate(
         return
     from samekind.cli.evaluate_table import text
 
-    result("\n".join(printable(text(report.to_json())) for report in reports))
+    result("\n".join(text(report.to_json()) for report in reports))
 
 
 def command() -> str:

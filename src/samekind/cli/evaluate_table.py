@@ -1,28 +1,23 @@
 """A result file as tables for a terminal: a line for each pair, with intervals, and what was left out."""
 
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
-from io import StringIO
 from typing import Any
 
-from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from samekind.cli.drawing import drawn, fits, literal, table
 
 
 def text(report: Mapping[str, Any]) -> str:
-    """The whole result for people: the figures, then everything that limits what they say."""
-    file = StringIO()
-    width = max(shutil.get_terminal_size((120, 24)).columns, 60)
-    console = Console(file=file, width=width, force_terminal=sys.stdout.isatty(), highlight=False)
+    """The whole result for people: the figures, then everything that limits what they say.
+
+    Names in it may be hostile and are shown as they are, control characters escaped.
+    """
     groups = list(dict.fromkeys(pair.get("name", "") for pair in report["pairs"]))
-    for name in groups:
-        table = _table(report, name)
-        fits = console.measure(table, options=console.options.update(width=10_000)).maximum <= width
-        console.print(table if fits else _table(report, name, intervals=False))
-    console.print("\n".join(lines(report)), soft_wrap=True, markup=False)
-    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+    tables = [_table(report, name) for name in groups]
+    wide = all(fits(each) for each in tables)
+    shown = tables if wide else [_table(report, name, intervals=False) for name in groups]
+    return drawn(*shown, literal("\n".join(lines(report, intervals=wide))))
 
 
 def _table(report: Mapping[str, Any], name: str, *, intervals: bool = True) -> Table:
@@ -31,26 +26,26 @@ def _table(report: Mapping[str, Any], name: str, *, intervals: bool = True) -> T
     retriever, data = report["retriever"]["name"], report["data"]["name"]
     gallery = f", {name} gallery" if name else ""
     title = f"{retriever} on {data}: {report['protocol']}, profile {report['profile']}{gallery}"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_footer=True, padding=(0, 1, 0, 0))
-    table.add_column("query", "mean")
-    table.add_column("gallery")
+    found = table(title, footer=True)
+    found.add_column("query", "mean")
+    found.add_column("gallery")
     for header in ("queries", "pictures"):
-        table.add_column(header, justify="right")
-    table.add_column("chance", _short(_mean([pair["chance"] for pair in pairs])), justify="right")
+        found.add_column(header, justify="right")
+    found.add_column("chance", _short(_mean([pair["chance"] for pair in pairs])), justify="right")
     means = report.get("means", {}).get(name, report["mean"])
     ends = report.get("means_intervals", {}).get(name, report.get("mean_intervals", {})) if intervals else {}
     for metric in report["headline"]:
-        table.add_column(metric, _figure(means[metric], ends.get(metric)), justify="right", no_wrap=True)
+        found.add_column(literal(metric), _figure(means[metric], ends.get(metric)), justify="right", no_wrap=True)
     for pair in pairs:
         sizes = (f"{pair['queries']:,}", f"{pair['gallery_size']:,}", _short(pair["chance"]))
         mine = pair["intervals"] if intervals else {}
         figures = [_figure(pair["metrics"][metric], mine.get(metric)) for metric in report["headline"]]
-        table.add_row(pair["query"], pair["gallery"], *sizes, *figures)
-    return table
+        found.add_row(literal(pair["query"]), literal(pair["gallery"]), *(literal(each) for each in (*sizes, *figures)))
+    return found
 
 
-def lines(report: Mapping[str, Any]) -> list[str]:
-    """What stands below the table."""
+def lines(report: Mapping[str, Any], *, intervals: bool = True) -> list[str]:
+    """What stands below the table, which has `intervals` or not."""
     told = []
     if names := report.get("by_name"):
         each = "  ".join(f"{domain} {_short(found['accuracy'])}" for domain, found in names["domains"].items())
@@ -60,7 +55,10 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         )
     told += _limits(report)
     told += report.get("notes", [])
-    told.append(_cost(report))
+    told.append(
+        "[low, high]: 95 % bootstrap over queries." if intervals else "The terminal is too narrow for intervals."
+    )
+    told[-1] += f" {_cost(report)}"
     return told
 
 
@@ -83,7 +81,7 @@ def _cost(report: Mapping[str, Any]) -> str:
     seconds = report["seconds"]
     encoded = f"{report['encoded']:,} pictures encoded in {seconds['encode']:.1f} s"
     cached = f" ({report['cached']:,} were known)" if report["cached"] else ""
-    return f"[low, high]: 95 % bootstrap over queries. {encoded}{cached}, scored in {seconds['score']:.1f} s."
+    return f"{encoded}{cached}, scored in {seconds['score']:.1f} s."
 
 
 def _largest(report: Mapping[str, Any]) -> int:

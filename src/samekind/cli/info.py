@@ -12,7 +12,8 @@ from samekind.errors import SamekindError, UsageError
 # The names that samekind gives to its own files; spelled out so that looking needs neither torch nor the gallery.
 CARD, GALLERY, CHECKPOINT = "card.json", "gallery.json", "config.json"
 
-# What of an evaluation stands above its table.
+# What the table of an evaluation is made from, and what stands above it.
+OF_A_TABLE = {"headline", "seconds", "encoded", "cached", "skipped"}
 OF_A_RESULT = ("kind", "retriever", "data", "split", "seed", "versions", "machine", "command", "date")
 
 
@@ -25,11 +26,11 @@ def info(
     facts = describe(path)
     if as_json:
         json_result(facts)
-    elif facts["kind"] == "evaluation" and facts["pairs"] and "headline" in facts:
+    elif facts["kind"] == "evaluation" and facts.keys() >= OF_A_TABLE:
         from samekind.cli.evaluate_table import text
 
         told = {name: facts[name] for name in OF_A_RESULT if facts.get(name) is not None}
-        result("".join(f"{line}\n" for line in lines(told)) + "\n" + printable(text(facts)))
+        result("".join(f"{line}\n" for line in lines(told)) + "\n" + text(facts))
     else:
         result("".join(f"{line}\n" for line in lines(facts)))
 
@@ -81,7 +82,9 @@ def _file(place: Path) -> dict[str, Any]:
     if place.name == CARD:
         return _retriever(str(place.parent.absolute()))
     if isinstance(values, dict) and {"protocol", "pairs", "mean"} <= values.keys():
-        return {"kind": "evaluation", **values}
+        from samekind.evaluation.reports.files import read_result
+
+        return {"kind": "evaluation", **read_result(place, queries=False).facts}
     if isinstance(values, dict) and {"gallery", "hits"} <= values.keys():
         return {"kind": "hits", **values}
     raise UsageError(f"{place} is no result of samekind: give a file that evaluate or search --json wrote.")

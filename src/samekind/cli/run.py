@@ -42,7 +42,7 @@ def run(
     else:
         from samekind.cli.evaluate_table import text
 
-        result(printable(f"{known.title}\n\n{text(outcome.report.to_json())}"))
+        result(f"{printable(known.title)}\n\n{text(outcome.report.to_json())}")
     message("\n".join(verdict(known, outcome)))
     if not outcome.good:
         raise typer.Exit(1)
