@@ -20,6 +20,7 @@ from samekind.evaluation.reports.compare import compare
 from samekind.evaluation.reports.differences import LEVEL, p_text, summed
 
 TEN = [GOOD, BAD] * 5
+RELEVANT = (("two", (1, 1, 0, 0)), ("one", (1, 0, 0, 0)))
 
 
 @pytest.mark.parametrize(
@@ -137,6 +138,37 @@ def test_queries_with_nothing_relevant_are_in_no_difference_of_the_paper_profile
     assert any("4 queries have nothing relevant" in note and "in no P@k" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("profile", ["clean", "paper"])
+def test_every_metric_of_the_headline_is_tested_and_its_difference_is_that_of_the_figures(
+    tmp_path: Path, profile: str
+) -> None:
+    """Whatever the average: the micro one weighs a query by what it could find."""
+    headline = ["P@1", "P@5", "P@200", "mAP@200", "mAP@all"]
+    options: dict[str, Any] = {"profile": profile, "split": None, "headline": headline}
+    one, three, none = (0, 0, 0, 1, 0, 0), (1, 0, 1, 0, 0, 1), (0,) * 6
+    first = two_pairs([one, three, none] * 4, [one] * 3, **options).write(tmp_path)
+    other = two_pairs([one[::-1], three[::-1], none] * 4, [three] * 3, name="b", **options)
+    other.pairs[1] = ("sketch", "photo", [(1, 0, 0, 0, 0, 0)] * 3)
+    found = compare([first, other.write(tmp_path)])
+    assert found.tested == tuple(headline)
+    for metric in headline:
+        values = [[pair.metrics[metric] for pair in result.pairs] for result in found.results]
+        for pair in (0, 1):
+            assert found.difference("b", metric, pair).value == pytest.approx(
+                values[1][pair] - values[0][pair], abs=1e-7
+            )
+        mean = found.difference("b", metric, None)
+        assert mean.value == pytest.approx(np.mean(values[1]) - np.mean(values[0]), abs=1e-7)
+        assert mean.low <= mean.value <= mean.high
+
+
+def test_a_gallery_with_other_pictures_is_refused(tmp_path: Path) -> None:
+    """As large, but one run could open one more picture of a class, and one less of another."""
+    files = [two_pairs([ranks] * 4, name=name).write(tmp_path) for name, ranks in RELEVANT]
+    with pytest.raises(UsageError, match="did not search the same gallery in photo → sketch"):
+        compare(files)
+
+
 def test_without_a_table_of_queries_there_are_figures_and_a_word_about_it(tmp_path: Path) -> None:
     files = [two_pairs(TEN).write(tmp_path), two_pairs(TEN, name="other").write(tmp_path, queries=False)]
     found = compare(files)
@@ -190,14 +222,25 @@ def test_the_json_has_every_figure_and_difference(tmp_path: Path) -> None:
 @settings(deadline=None)
 @given(
     st.lists(
-        st.lists(st.tuples(st.integers(0, 6), st.floats(-1, 1, allow_nan=False)), min_size=1, max_size=9),
+        st.lists(
+            st.tuples(st.integers(0, 6), st.floats(-1, 1, allow_nan=False), st.integers(0, 3)), min_size=1, max_size=9
+        ),
         min_size=1,
         max_size=4,
     )
 )
-def test_the_values_by_picture_have_the_mean_of_the_pairs_means(parts: list[list[tuple[int, float]]]) -> None:
-    columns = [(np.array([n for n, _ in part]), np.array([value for _, value in part])) for part in parts]
-    expected = np.mean([values.mean() for _, values in columns])
+def test_the_values_by_picture_have_the_mean_of_the_pairs_figures(
+    parts: list[list[tuple[int, float, int]]],
+) -> None:
+    columns = [
+        (
+            np.array([n for n, *_ in part]),
+            np.array([a for _, a, _ in part]),
+            np.array([b for *_, b in part], np.float64),
+        )
+        for part in parts
+    ]
+    expected = np.mean([above.sum() / max(below.sum(), 1) for _, above, below in columns])
     assert summed(columns).mean() == pytest.approx(expected, abs=1e-12)
 
 

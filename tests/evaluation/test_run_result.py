@@ -10,11 +10,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from made import Colours, pair, run, world
+from made import COLOURS, Colours, paint, pair, run, world
 
 import samekind
 from samekind.errors import SamekindError, UsageError
 from samekind.evaluation import features
+from samekind.evaluation.report import COLUMNS
 from samekind.evaluation.run import evaluate, labels
 from samekind.retriever.store import load
 
@@ -57,7 +58,7 @@ def test_the_file_and_its_queries_say_the_same(root: Path, tmp_path: Path) -> No
     told = json.loads(out.read_text())
     assert told == json.loads(json.dumps(report.to_json()))
     rows = pq.read_table(out.with_suffix(".queries.parquet")).to_pylist()
-    assert list(rows[0]) == ["pair", "file", "label", "P@1", "AP", "first", "hits", "right"]
+    assert list(rows[0]) == ["pair", "file", "label", *COLUMNS.values(), "relevant", "first", "hits", "right"]
     for n, each in enumerate(told["pairs"]):
         mine = [row for row in rows if row["pair"] == n]
         assert len(mine) == each["queries"]
@@ -70,6 +71,24 @@ def test_the_file_and_its_queries_say_the_same(root: Path, tmp_path: Path) -> No
             assert row["first"] == 1
             assert len(row["hits"]) == 10
     assert [file.name for file in out.parent.iterdir() if file.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("profile", ["clean", "paper"])
+def test_every_figure_of_a_pair_is_the_mean_of_its_column(root: Path, tmp_path: Path, profile: str) -> None:
+    for n in range(10):  # a smaller class, and one most of whose sketches look like another class
+        paint(root / "sketch" / "dog" / f"{n:02}.png", COLOURS["cat"], n)
+    for n in range(5):
+        (root / "photo" / "car" / f"{n:02}.png").unlink()
+    out = tmp_path / "made.json"
+    report = run(root, out=out, profile=profile)
+    rows = pq.read_table(out.with_suffix(".queries.parquet")).to_pylist()
+    for n, each in enumerate(report.pairs):
+        mine = [row for row in rows if row["pair"] == n]
+        assert 0 < each.metrics["mAP@all"] < 1
+        for metric, column in COLUMNS.items():
+            micro = profile == "paper" and metric.startswith("P@")
+            weights = [min(int(metric[2:]), row["relevant"]) if micro else 1 for row in mine]
+            assert np.average([row[column] for row in mine], weights=weights) == pytest.approx(each.metrics[metric])
 
 
 def test_a_second_evaluation_only_scores(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,13 +70,17 @@ class Made:
         query, gallery, ranks, *name = pair
         mine = [self._row(n, number, query, gallery, each) for number, each in enumerate(ranks)]
         rows += mine
-        counted = [row for row in mine if row["first"]] if (self.protocol, self.profile) == ("ucdir", "paper") else mine
+        micro = (self.protocol, self.profile) == ("ucdir", "paper")
         curve = {
             "k": [1, 2, 5, 10],
             "P": [float(np.mean([sum(each[:k]) / k for each in ranks])) for k in (1, 2, 5, 10)],
         }
-        metrics = {f"P@{k}": float(np.mean([sum(each[:k]) / k for each in ranks])) for k in KS}
-        metrics["P@1"] = float(np.mean([row["P@1"] for row in counted]))
+        metrics = {f"P@{k}": float(np.mean([row[f"P@{k}"] for row in mine])) for k in KS}
+        if micro:
+            for k in KS:
+                within = [min(k, sum(each)) for each in ranks]
+                found = sum(sum(each[:t]) for each, t in zip(ranks, within, strict=True))
+                metrics[f"P@{k}"] = found / max(sum(within), 1)
         metrics["mAP@200"] = metrics["mAP@all"] = float(np.mean([row["AP"] for row in mine]))
         metrics |= self.figures or {}
         return {
@@ -92,6 +96,11 @@ class Made:
             "curve": curve,
         }
 
+    def _precision(self, ranks: Sequence[int], k: int) -> float:
+        """A query's part of P@k, by the profile's rule."""
+        within = min(k, sum(ranks)) if (self.protocol, self.profile) == ("ucdir", "paper") else k
+        return sum(ranks[:within]) / max(within, 1)
+
     def _row(self, n: int, number: int, query: str, gallery: str, ranks: Sequence[int]) -> dict[str, Any]:
         label = self.classes[number % len(self.classes)]
         other = self.classes[(number + 1) % len(self.classes)]
@@ -102,8 +111,10 @@ class Made:
             "pair": n,
             "file": f"{query}/{label}/{number}.png",
             "label": label,
-            "P@1": float(ranks[0]),
+            **{f"P@{k}": self._precision(ranks, k) for k in KS},
+            "AP@200": precision,
             "AP": precision,
+            "relevant": sum(ranks),
             "first": at[0] if at else 0,
             "hits": hits,
             "right": [bool(right) for right in ranks[:10]],
@@ -115,8 +126,10 @@ SCHEMA = pa.schema(
         ("pair", pa.int32()),
         ("file", pa.string()),
         ("label", pa.string()),
-        ("P@1", pa.float32()),
+        *((f"P@{k}", pa.float32()) for k in KS),
+        ("AP@200", pa.float32()),
         ("AP", pa.float32()),
+        ("relevant", pa.int32()),
         ("first", pa.int32()),
         ("hits", pa.list_(pa.string())),
         ("right", pa.list_(pa.bool_())),

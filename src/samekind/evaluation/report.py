@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
 
 SCHEMA = 1
+KS = (1, 5, 15, 50, 100, 200)
 QUERIES = ".queries.parquet"
+COLUMNS = {f"P@{k}": f"P@{k}" for k in KS} | {"mAP@200": "AP@200", "mAP@all": "AP"}  # by metric, of that table
 SKIPPED = ".skipped.jsonl"
 BESIDE = (SKIPPED, ".mixed.txt")  # of an earlier result, where this one has none
 

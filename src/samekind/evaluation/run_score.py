@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float64, Int
 
 from samekind.datasets.table import Table
 from samekind.errors import SamekindError
 from samekind.evaluation.features import Features
 from samekind.evaluation.metrics import chance
 from samekind.evaluation.protocols import Plan, Task
-from samekind.evaluation.report import PairResult
+from samekind.evaluation.report import COLUMNS, KS, PairResult
 from samekind.evaluation.run_intervals import figure
 from samekind.evaluation.scoring import Scores, score_queries
 from samekind.evaluation.spaces import Space
@@ -21,9 +21,8 @@ from samekind.evaluation.summary import Fraction, Interval, fractions, per_class
 if TYPE_CHECKING:
     import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
 
-KS = (1, 5, 15, 50, 100, 200)
 MAP_KS = (200, None)
-METRICS = (*(f"P@{k}" for k in KS), "mAP@200", "mAP@all")
+METRICS = tuple(COLUMNS)
 TOP = 10  # hits that the table of queries shows
 
 
@@ -117,23 +116,31 @@ def _per_class(scored: Scored, plan: Plan, seed: int) -> dict[str, dict[str, Any
 
 
 def queries_table(scored: Scored, table: Table) -> "pa.Table":
-    """A row for each query: file, label, P@1, AP over the whole gallery, rank of the first relevant, the top hits."""
+    """A row for each query: file, label, its part of every metric, what it could find, and its first hits.
+
+    A metric of the result is the mean of its column; a micro average weighs a query with min(k, `relevant`).
+    """
     import pyarrow.lib as pa
 
-    files, values = np.asarray(table.files, object), scored.scores.values
-    top = scored.gallery[scored.scores.top]
+    files, scores = np.asarray(table.files, object), scored.scores
+    parts = {COLUMNS[name]: _quotient(*part).astype(np.float32) for name, part in scored.metrics.items()}
+    top = scored.gallery[scores.top]
     right = table.label[top] == table.label[scored.queries][:, None]
     return pa.table(
         {
             "file": pa.array(files[scored.queries], pa.string()),
             "label": pa.array([table.classes[n] for n in table.label[scored.queries]], pa.string()),
-            "P@1": pa.array(values["P@1"], pa.float32()),
-            "AP": pa.array(values["AP@all"], pa.float32()),
-            "first": pa.array(values["first"].astype(np.int32), pa.int32()),
+            **{name: pa.array(column, pa.float32()) for name, column in parts.items()},
+            "relevant": pa.array(scores.relevant.astype(np.int32), pa.int32()),
+            "first": pa.array(scores.values["first"].astype(np.int32), pa.int32()),
             "hits": pa.array(files[top].tolist(), pa.list_(pa.string())),
             "right": pa.array(right.tolist(), pa.list_(pa.bool_())),
         }
     )
+
+
+def _quotient(above: Float64[np.ndarray, " q"], below: Float64[np.ndarray, " q"]) -> Float64[np.ndarray, " q"]:
+    return np.asarray(np.divide(above, below, out=np.zeros_like(above), where=below > 0))
 
 
 def plain_mean(pairs: Sequence[PairResult]) -> dict[str, float]:

@@ -32,6 +32,11 @@ class Comparison:
         """The result that the others are compared with; protocol, data and pairs are those of all."""
         return self.results[0]
 
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """The metrics whose differences were tested."""
+        return tuple(dict.fromkeys(each.metric for each in self.differences))
+
     def published(self, group: str) -> tuple[Published, ...]:
         """Figures of papers that may stand beside these."""
         return published(self.first, group)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from samekind.errors import UsageError
-from samekind.evaluation.reports.files import TESTED, Result
+from samekind.evaluation.report import COLUMNS
+from samekind.evaluation.reports.files import Result
 
 ALPHA = 0.05
 LEVEL = 0.95  # of run_intervals, which is imported late: figures alone must not wait for what it needs
@@ -54,28 +55,32 @@ class Difference:
 
 @dataclass(frozen=True)
 class _Paired:
-    """Both results' values for the same queries of one pair; `queries` are the queries' places among all files."""
+    """What each query of one pair adds to the difference; `gain` over the sum of weights is the difference.
+
+    `queries` are the queries' places among all files. A query that is in no micro average, because nothing is relevant
+    to it, weighs 0 and changes no test.
+    """
 
     queries: Int64[np.ndarray, " q"]
-    mine: Float64[np.ndarray, " q"]
-    other: Float64[np.ndarray, " q"]
+    gain: Float64[np.ndarray, " q"]
+    weights: Float64[np.ndarray, " q"]
 
 
 def differences(first: Result, other: Result, label: str, *, seed: int = 0) -> list[Difference]:
-    """Of every pair and of the mean over each gallery's pairs, in every metric that the tables of queries hold.
+    """Of every pair and of the mean over each gallery's pairs, in every metric of the headline.
 
     A picture that asks in several pairs is one draw: bootstrap and randomisation take its answers together. Not
     corrected yet (`holm_corrected`). Raises UsageError when the two did not answer the same queries.
     """
     found = []
-    for metric in TESTED:
-        if all(metric in pair.metrics for pair in first.pairs):
+    for metric in first.headline:
+        if metric in COLUMNS and all(metric in pair.metrics for pair in other.pairs):
             found += _of_metric(first, other, label, metric, seed)
     return found
 
 
 def _of_metric(first: Result, other: Result, label: str, metric: str, seed: int) -> list[Difference]:
-    from samekind.evaluation.run_intervals import shared_intervals
+    from samekind.evaluation.run_intervals import figure, shared_intervals
 
     places: dict[str, int] = {}
     paired = [_paired(first, other, n, metric, places) for n in range(len(first.pairs))]
@@ -83,26 +88,25 @@ def _of_metric(first: Result, other: Result, label: str, metric: str, seed: int)
     each, over = shared_intervals(
         groups,
         [one.queries for one in paired],
-        [{metric: (one.other - one.mine, np.ones(len(one.mine)))} for one in paired],
+        [{metric: (one.gain, one.weights)} for one in paired],
         seed,
     )
     found = []
     for n, one in enumerate(paired):
-        p = _p(one.other, one.mine, seed)
-        value = float((one.other - one.mine).mean())
+        p = _p(one.gain, seed)
+        value = figure((one.gain, one.weights))
         found.append(Difference(label, metric, n, groups[n], value, *each[n][metric], p, p))
     for group in first.groups:
         members = [one for one, name in zip(paired, groups, strict=True) if name == group]
-        mine = summed([(one.queries, one.mine) for one in members])
-        others = summed([(one.queries, one.other) for one in members])
-        p = _p(others, mine, seed)
-        value = float((others - mine).mean())
+        gain = summed([(one.queries, one.gain, one.weights) for one in members])
+        p = _p(gain, seed)
+        value = float(gain.mean())
         found.append(Difference(label, metric, None, group, value, *over[group][metric], p, p))
     return found
 
 
 def _paired(first: Result, other: Result, n: int, metric: str, places: dict[str, int]) -> _Paired:
-    """One pair's values by query; `places` numbers the files of all pairs as they come."""
+    """One pair's queries; `places` numbers the files of all pairs as they come."""
     a, b = first.queries[n], other.queries[n]
     if set(a.files) != set(b.files) or len(a.rows) != len(a.files) or len(b.rows) != len(b.files):
         raise UsageError(
@@ -111,27 +115,32 @@ def _paired(first: Result, other: Result, n: int, metric: str, places: dict[str,
         )
     order = [b.rows[file] for file in a.files]
     queries = np.array([places.setdefault(file, len(places)) for file in a.files], np.int64)
-    counted: Bool[np.ndarray, " q"] = a.first > 0 if first.micro and metric == "P@1" else np.ones(len(order), bool)
-    if not counted.any():  # nothing that could differ
-        return _Paired(np.array([-1]), np.zeros(1), np.zeros(1))
-    return _Paired(queries[counted], a.values[metric][counted], b.values[metric][order][counted])
+    if not np.array_equal(a.relevant, b.relevant[order]):
+        raise UsageError(
+            f"{other.file} and {first.file} did not search the same gallery in {first.pairs[n].title}: evaluate both "
+            "again with the same pictures."
+        )
+    weights = a.weights[metric]
+    return _Paired(queries, (b.values[metric][order] - a.values[metric]) * weights, weights)
 
 
-def summed(parts: Sequence[tuple[Int64[np.ndarray, " _"], Float64[np.ndarray, " _"]]]) -> Float64[np.ndarray, " f"]:
-    """One value for each picture that asks, whose plain mean is the mean over pairs of each pair's mean.
+def summed(
+    parts: Sequence[tuple[Int64[np.ndarray, " _"], Float64[np.ndarray, " _"], Float64[np.ndarray, " _"]]],
+) -> Float64[np.ndarray, " f"]:
+    """One value for each picture that asks, whose plain mean is the mean over pairs of each pair's figure.
 
-    Each part is (places of the queries, their values). A query of a pair with q queries, one of P pairs, counts with
-    1 / (P q); times the number of pictures F, so that the mean over pictures is the sum.
+    Each part is (places of the queries, what they add above the line of the figure, what below). A query of one of P
+    pairs adds `above / (P sum(below))`; times the number of pictures F, so that the mean over pictures is the sum.
     """
-    asked, at = np.unique(np.concatenate([queries for queries, _ in parts]), return_inverse=True)
-    weighted = np.concatenate([values / (len(parts) * len(values)) for _, values in parts])
+    asked, at = np.unique(np.concatenate([queries for queries, *_ in parts]), return_inverse=True)
+    weighted = np.concatenate([above / (len(parts) * max(below.sum(), 1)) for _, above, below in parts])
     return np.bincount(at, weighted, len(asked)) * len(asked)
 
 
-def _p(a: Float64[np.ndarray, " q"], b: Float64[np.ndarray, " q"], seed: int) -> float:
+def _p(gain: Float64[np.ndarray, " q"], seed: int) -> float:
     from samekind.evaluation.significance import fisher_randomisation
 
-    return fisher_randomisation(a, b, seed=seed)
+    return fisher_randomisation(gain, np.zeros_like(gain), seed=seed)
 
 
 def holm_corrected(found: Sequence[Difference]) -> list[Difference]:

@@ -12,11 +12,9 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from samekind.errors import SamekindError, UsageError
+from samekind.evaluation.report import COLUMNS, QUERIES, SCHEMA
 
-SCHEMA = 1
 LARGEST = 64 * 2**20  # bytes of a result file; a real one has some hundred thousand
-SUFFIX = ".queries.parquet"
-TESTED = {"P@1": "P@1", "mAP@all": "AP"}  # metrics that the table of queries holds, and their columns there
 TOLERANCE = 1e-4  # between a mean of float32 values and the figure in the result
 HEADLINES = {"ucdir": ("P@1", "P@5", "P@15")}
 NEEDED = {"schema": int, "protocol": str, "profile": str, "retriever": dict, "data": dict, "pairs": list, "mean": dict}
@@ -53,13 +51,16 @@ class ResultPair:
 class PairQueries:
     """The queries of one pair, in the order of the result.
 
-    values: by metric. first: rank of the first relevant picture, 0 where the gallery has none. hits, right: for each
-    query the nearest pictures' files, best first, and whether each is relevant.
+    values: by metric; the metric is their mean by `weights`, which are 1 but for a micro average. relevant: pictures of
+    the gallery. first: rank of the first of them, 0 where there is none. hits, right: for each query the nearest
+    pictures' files, best first, and whether each is relevant.
     """
 
     files: tuple[str, ...]
     labels: tuple[str, ...]
     values: Mapping[str, Float64[np.ndarray, " q"]]
+    weights: Mapping[str, Float64[np.ndarray, " q"]]
+    relevant: Int64[np.ndarray, " q"]
     first: Int64[np.ndarray, " q"]
     hits: Any
     right: Any
@@ -120,7 +121,7 @@ def read_result(file: str | Path, *, queries: bool = True) -> Result:
     found = Result(path, facts, pairs, mean=_means(facts, pairs))
     if not queries:
         return found
-    table = path.with_suffix(SUFFIX)
+    table = path.with_suffix(QUERIES)
     if not table.exists():
         return Result(path, facts, pairs, (), f"{table.name} is not there", found.mean)
     return Result(path, facts, pairs, _queries(table, found), "", found.mean)
@@ -208,15 +209,17 @@ def _queries(table: Path, result: Result) -> tuple[PairQueries, ...]:
     import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
     import pyarrow.parquet as pq
 
-    needed = ["pair", "file", "label", *TESTED.values(), "first", "hits", "right"]
+    needed = ["pair", "file", "label", *COLUMNS.values(), "relevant", "first", "hits", "right"]
     try:
         whole: pa.Table = pq.read_table(table, columns=needed)  # type: ignore[no-untyped-call]
         number = whole.column("pair").to_numpy()
-        found = tuple(_of_pair(whole.filter(pa.array(number == n))) for n in range(len(result.pairs)))
+        found = tuple(
+            _of_pair(whole.filter(pa.array(number == n)), micro=result.micro) for n in range(len(result.pairs))
+        )
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise SamekindError(f"{table} cannot be read: {str(error).splitlines()[0]}. Evaluate again.") from error
     for pair, queries in zip(result.pairs, found, strict=True):
-        if len(queries.files) != pair.queries or not _same_figures(pair, queries, micro=result.micro):
+        if len(queries.files) != pair.queries or not _same_figures(pair, queries):
             raise SamekindError(
                 f"{table.name} does not belong to {result.file}: its figures for {pair.title} are others. Evaluate "
                 f"again, or remove {table.name} to compare without significance."
@@ -224,23 +227,29 @@ def _queries(table: Path, result: Result) -> tuple[PairQueries, ...]:
     return found
 
 
-def _of_pair(table: Any) -> PairQueries:
-    values = {metric: np.asarray(table.column(name).to_numpy(), np.float64) for metric, name in TESTED.items()}
+def _of_pair(table: Any, *, micro: bool) -> PairQueries:
+    relevant, first = (np.asarray(table.column(name).to_numpy(), np.int64) for name in ("relevant", "first"))
+    ones = np.ones(len(table))
     return PairQueries(
         tuple(table.column("file").to_pylist()),
         tuple(table.column("label").to_pylist()),
-        values,
-        np.asarray(table.column("first").to_numpy(), np.int64),
+        {metric: np.asarray(table.column(name).to_numpy(), np.float64) for metric, name in COLUMNS.items()},
+        {
+            metric: np.minimum(int(metric[2:]), relevant) * ones if micro and metric.startswith("P@") else ones
+            for metric in COLUMNS
+        },
+        relevant,
+        first,
         table.column("hits"),
         table.column("right"),
     )
 
 
-def _same_figures(pair: ResultPair, queries: PairQueries, *, micro: bool) -> bool:
+def _same_figures(pair: ResultPair, queries: PairQueries) -> bool:
     """Whether the means of the table are the figures of the result."""
     for metric, values in queries.values.items():
-        counted = values[queries.first > 0] if micro and metric == "P@1" else values
-        mean = float(counted.mean()) if len(counted) else 0.0
+        weights = queries.weights[metric]
+        mean = float(values @ weights / max(weights.sum(), 1))
         if metric in pair.metrics and not abs(mean - pair.metrics[metric]) <= TOLERANCE:
             return False
     return True

@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 
 from samekind.evaluation.reports.compare import Comparison
 from samekind.evaluation.reports.confusion import ClassOf, confusion
-from samekind.evaluation.reports.files import TESTED
 from samekind.evaluation.reports.plots import Plot
 from samekind.evaluation.reports.style import HEAD, STYLE
 from samekind.evaluation.reports.table import (
@@ -85,7 +84,7 @@ def _figures(comparison: Comparison) -> str:
         parts += [
             f"<p>{text(how_tested(comparison))}</p>",
             f"<details><summary>{text(told)}</summary>",
-            *(_difference_table(comparison, metric) for metric in TESTED),
+            *(_difference_table(comparison, metric) for metric in comparison.tested),
             "</details>",
         ]
     lines = sources_told(comparison)
@@ -112,8 +111,6 @@ def _breakable(name: str) -> str:
 
 def _difference_table(comparison: Comparison, metric: str) -> str:
     found = [each for each in comparison.differences if each.metric == metric]
-    if not found:
-        return ""
     names = ("method", "pair", "difference", "95 % interval", "p", "p, corrected")
     header = "".join(f'<th scope="col">{name}</th>' for name in names)
     rows = []

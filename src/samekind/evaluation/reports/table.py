@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from samekind.evaluation.reports.compare import Comparison
 from samekind.evaluation.reports.differences import ALPHA, Difference, p_text
-from samekind.evaluation.reports.files import TESTED, Result
+from samekind.evaluation.reports.files import Result
 
 MARK = "*"
 READING = (
@@ -123,15 +123,13 @@ def _differences(comparison: Comparison) -> list[str]:
     if not comparison.differences:
         return []
     parts = [f"## Differences to {cell(comparison.labels[0])}", "", cell(how_tested(comparison)), ""]
-    for metric in TESTED:
-        found = [each for each in comparison.differences if each.metric == metric]
-        if found:
-            head = ("method", "pair", f"difference in {metric}", "95 % interval", "p", "p, corrected")
-            parts += [f"| {' | '.join(head)} |", "| --- | --- | ---: | ---: | ---: | ---: |"]
-            for one in found:
-                label, pair, *numbers = difference_cells(comparison, one)
-                parts.append(f"| {' | '.join((cell(label), cell(pair), *numbers))} |")
-            parts.append("")
+    for metric in comparison.tested:
+        head = ("method", "pair", f"difference in {metric}", "95 % interval", "p", "p, corrected")
+        parts += [f"| {' | '.join(head)} |", "| --- | --- | ---: | ---: | ---: | ---: |"]
+        for one in (each for each in comparison.differences if each.metric == metric):
+            label, pair, *numbers = difference_cells(comparison, one)
+            parts.append(f"| {' | '.join((cell(label), cell(pair), *numbers))} |")
+        parts.append("")
     return parts
 
 
@@ -145,13 +143,12 @@ def difference_cells(comparison: Comparison, each: Difference) -> tuple[str, ...
 
 def how_tested(comparison: Comparison) -> str:
     """What `*`, the intervals and the p values are."""
-    tested = [metric for metric in TESTED if any(each.metric == metric for each in comparison.differences)]
-    tests = sum(each.metric == tested[0] and each.pair is not None for each in comparison.differences)
+    tests = sum(each.metric == comparison.tested[0] and each.pair is not None for each in comparison.differences)
     return (
         f"{MARK}: differs from {comparison.labels[0]} by more than chance (corrected p below {ALPHA:g}). Tested are "
-        f"{' and '.join(tested)}, which results keep query by query. Both answer the same queries, so the test is "
-        "paired: Fisher's randomisation swaps the two answers to a query at random, and p is how often that gives a "
-        "difference at least as large. Intervals are paired bootstraps over queries. Holm's correction covers the "
+        f"{', '.join(comparison.tested)}. Both answer the same queries, so the test is paired: Fisher's randomisation "
+        "swaps the two answers to a query at random, and p is how often that gives a difference at least as large. "
+        "Intervals are paired bootstraps over queries. Holm's correction covers the "
         f"{tests} tests of pairs for each metric; the means are corrected among themselves."
     )
 
