@@ -65,6 +65,19 @@ def test_published_figures_have_a_column_of_their_own(tmp_path: Path, monkeypatc
     assert "arXiv:2312.12478" in out
 
 
+def test_a_published_figure_of_a_pair_stands_in_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    names = ("art", "clipart", "product", "real_world")
+    pairs = [(query, gallery, [GOOD, BAD]) for query in names for gallery in names if query != gallery]
+    made = written.Made(pairs, profile="paper", data="office_home", split=None, headline=["P@1"])
+    status, out, _ = run(str(made.write(tmp_path)))
+    assert status == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert ["real_world", "art", "0.500", "0.9174"] in lines
+    assert ["art", "clipart", "0.500"] in lines
+    assert ["TPSNet,", "ViT-B", "0.8453"] in lines
+
+
 def test_json_is_all_that_standard_output_has(files: list[str], tmp_path: Path) -> None:
     status, out, err = run(*files, "--json", "--out", str(tmp_path / "out"), "--map", "none")
     assert status == 0

@@ -5,6 +5,7 @@ from rich.text import Text
 
 from samekind.cli.drawing import drawn, literal, table
 from samekind.evaluation.reports.compare import Comparison
+from samekind.evaluation.reports.published import Published
 from samekind.evaluation.reports.table import MARK, about, how_tested, sources_told, title
 
 
@@ -40,6 +41,7 @@ def _table(comparison: Comparison, metric: str, group: str) -> Table:
             literal(pair.gallery),
             *known,
             *_cells(comparison, metric, n, group, values),
+            *(_known(reported, metric, pair.query, pair.gallery) if reported else ()),
             end_section=n == members[-1],
         )
     means = [result.mean[group].get(metric) for result in comparison.results]
@@ -49,6 +51,12 @@ def _table(comparison: Comparison, metric: str, group: str) -> Table:
         blank = [""] * (1 + len(mean) + len(comparison.labels))
         found.add_row(literal(f"{each.method}, {each.backbone}", "italic"), *blank, f"{each.mean[metric]:.4f}")
     return found
+
+
+def _known(reported: list[Published], metric: str, query: str, gallery: str) -> list[Text]:
+    """What papers report of one pair, as one cell."""
+    values = [each.of(metric, query, gallery) for each in reported]
+    return [Text(", ".join(f"{value:.4f}" for value in values if value is not None))]
 
 
 def _cells(comparison: Comparison, metric: str, pair: int | None, group: str, values: list[float | None]) -> list[Text]:

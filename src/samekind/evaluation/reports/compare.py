@@ -68,12 +68,20 @@ class Comparison:
             "differences": [each.to_json() for each in self.differences],
             "published": [
                 {"method": each.method, "backbone": each.backbone, "source": each.source, "over": each.over}
-                | {"gallery": each.gallery, "mean": dict(each.mean)}
+                | {"gallery": each.gallery, "mean": dict(each.mean), "pairs": _single(each)}
                 for group in self.first.groups
                 for each in self.published(group)
             ],
             "notes": list(self.notes),
         }
+
+
+def _single(each: Published) -> list[dict[str, Any]]:
+    return [
+        {"query": query, "gallery": gallery, "metric": metric, "value": value}
+        for metric, known in each.single.items()
+        for (query, gallery), value in known.items()
+    ]
 
 
 def _method(label: str, result: Result) -> dict[str, Any]:

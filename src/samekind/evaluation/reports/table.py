@@ -61,7 +61,9 @@ def _table(comparison: Comparison, metric: str, group: str) -> MetricTable:
         rows.append(Row(label, (*cells, "" if mean is None else f"{mean:.4f}{mark}")))
     for each in comparison.published(group):
         if metric in each.mean:
-            rows.append(Row(each.label, (*("" for _ in members), f"{each.mean[metric]:.4f}"), published=True))
+            known = (each.of(metric, first.pairs[n].query, first.pairs[n].gallery) for n in members)
+            cells = ["" if value is None else f"{value:.4f}" for value in known]
+            rows.append(Row(each.label, (*cells, f"{each.mean[metric]:.4f}"), published=True))
     if chance := _chance(first, members, metric):
         rows.append(chance)
     return MetricTable(metric, group, (*columns, "mean"), tuple(rows))
