@@ -128,7 +128,7 @@ def refuse_unequal(first: Result, other: Result) -> None:
     }.items():
         if mine != its:
             told.append(f"{name} ({its}, not {mine})")
-    if pairs := _other_pairs(first, other):
+    if pairs := _other_pairs(first, other, sizes=not told):  # of other data or another profile sizes differ anyway
         told.append(f"pairs ({pairs})")
     if told:
         raise UsageError(
@@ -159,8 +159,8 @@ def _split(result: Result) -> str:
     )
 
 
-def _other_pairs(first: Result, other: Result) -> str:
-    """What is missing, surplus, or of another size."""
+def _other_pairs(first: Result, other: Result, *, sizes: bool) -> str:
+    """What is missing or surplus; with `sizes` also what is of another size."""
     mine, its = ([pair.key[:3] for pair in result.pairs] for result in (first, other))
     titles = {pair.key[:3]: pair.title for result in (first, other) for pair in result.pairs}
     told = []
@@ -168,13 +168,13 @@ def _other_pairs(first: Result, other: Result) -> str:
         told.append(f"it lacks {', '.join(lacking)}")
     if surplus := [titles[key] for key in its if key not in mine]:
         told.append(f"it also has {', '.join(surplus)}")
-    if not told:
+    if sizes and not told:
         for a, b in zip(first.pairs, in_order_of(first, other).pairs, strict=True):
             if a.key != b.key:
-                sizes = (
-                    f"{b.queries:,} queries and {b.gallery_size:,} pictures, not {a.queries:,} and {a.gallery_size:,}"
+                told.append(
+                    f"{a.title} has {b.queries:,} queries and {b.gallery_size:,} pictures, not {a.queries:,} and "
+                    f"{a.gallery_size:,}; one run could not open some"
                 )
-                told.append(f"{a.title} has {sizes}; one run could not open some")
     return "; ".join(told)
 
 
