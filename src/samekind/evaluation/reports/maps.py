@@ -130,8 +130,9 @@ def _panel(
     if named and len(present) <= NAMED:
         for each in present:
             x, y = densest(points[group == each])
-            box = {"boxstyle": "round,pad=0.15", "facecolor": look.ground, "edgecolor": "none", "alpha": 0.75}
-            at.text(x, y, _plain(names[each]), ha="center", va="center", fontsize=8, bbox=box)
+            box = {"boxstyle": "round,pad=0.15", "facecolor": look.ground, "edgecolor": "none", "alpha": 0.6}
+            above: dict[str, Any] = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center", "va": "bottom"}
+            at.annotate(_plain(names[each]), (x, y), fontsize=8, bbox=box, **above)
     if len(present) <= LEGEND:
         place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.01), "frameon": False}
         at.legend(ncols=4, markerscale=1.5, columnspacing=1.0, handletextpad=0.2, **place)

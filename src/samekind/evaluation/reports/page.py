@@ -31,6 +31,11 @@ TERMS = (
     ),
     ("Hits", "The pictures of the gallery, nearest first. The retriever sees pictures only, never their classes."),
     ("Relevant", "A hit is relevant when it has the query's class. ✓ marks relevant hits, ✗ others."),
+    (
+        "Profile",
+        "How a result was made. clean: with pictures that training did not see, and plain means. paper: as the public "
+        "code of the benchmark does it, for figures that can stand beside published ones.",
+    ),
     ("Average precision", "1 when every relevant picture comes before every other one, near 0 when they come last."),
 )
 

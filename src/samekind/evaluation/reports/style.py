@@ -63,7 +63,7 @@ summary { cursor: pointer; font-weight: 600; padding: .25rem 0; min-height: 1.75
 .answer { margin: 0 0 .5rem; }
 .answer > p { font-size: .88rem; margin: 0 0 .25rem; }
 .hits { list-style: none; margin: 0; padding: 0; display: grid; gap: .5rem;
-  grid-template-columns: repeat(auto-fill, minmax(5.5rem, 1fr)); max-width: 46rem; }
+  grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); max-width: 46rem; }
 .hits li { border-top: 4px solid var(--yes); padding-top: .25rem; }
 .hits .wrong { border-color: var(--no); border-top-style: dotted; }
 .yes { color: var(--yes); }

@@ -146,11 +146,12 @@ def difference_cells(comparison: Comparison, each: Difference) -> tuple[str, ...
 def how_tested(comparison: Comparison) -> str:
     """What `*`, the intervals and the p values are."""
     tests = sum(each.metric == comparison.tested[0] and each.pair is not None for each in comparison.differences)
+    none = "" if any(each.significant for each in comparison.differences) else "; here nothing does"
     return (
-        f"{MARK}: differs from {comparison.labels[0]} by more than chance (corrected p below {ALPHA:g}). Tested are "
-        f"{', '.join(comparison.tested)}. Both answer the same queries, so the test is paired: Fisher's randomisation "
-        "swaps the two answers to a query at random, and p is how often that gives a difference at least as large. "
-        "Intervals are paired bootstraps over queries. Holm's correction covers the "
+        f"{MARK}: differs from {comparison.labels[0]} by more than chance (corrected p below {ALPHA:g}){none}. Tested "
+        f"are {', '.join(comparison.tested)}. Both answer the same queries, so the test is paired: Fisher's "
+        "randomisation swaps the two answers to a query at random, and p is how often that gives a difference at least "
+        "as large. Intervals are paired bootstraps over queries. Holm's correction covers the "
         f"{tests} tests of pairs for each metric; the means are corrected among themselves."
     )
 
