@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny import TINY_VISUAL, random_material, tower
 
-from samekind.pretrain.head import HeadRecipe, finish
+from samekind.pretrain.head import Drawn, HeadRecipe, contrast, finish, fit
 
 TINY_HEAD = HeadRecipe(batches=3, steps=40, batch=16)
 
@@ -47,3 +47,42 @@ def test_the_same_seed_gives_the_same_projection_and_another_one_another():
     first, again, other = (run(replace(TINY_HEAD, seed=seed), [])[1]["projection.weight"] for seed in (-1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_the_contrast_is_khoslas_equation_picture_by_picture():
+    vectors, caption = (
+        torch.randn(7, 5, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([0, 0, 0, 1, 1, 2, 3]),
+    )
+    z = torch.nn.functional.normalize(vectors, dim=1)
+    terms = []
+    for i in range(7):
+        among = torch.stack([torch.exp(z[i] @ z[a] / 0.1) for a in range(7) if a != i]).sum()
+        own = [
+            -torch.log(torch.exp(z[i] @ z[p] / 0.1) / among) for p in range(7) if p != i and caption[p] == caption[i]
+        ]
+        terms += [torch.stack(own).mean()] if own else []
+    assert len(terms) == 5
+    assert torch.allclose(contrast(vectors, caption, 0.1), torch.stack(terms).mean(), atol=1e-5)
+
+
+def test_the_contrast_of_captions_that_occur_once_is_zero_and_its_gradient_finite():
+    vectors = torch.randn(4, 3, requires_grad=True)
+    loss = contrast(vectors, torch.arange(4), 0.1)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert torch.equal(vectors.grad, torch.zeros(4, 3))
+
+
+def test_the_contrast_brings_pictures_with_one_caption_together():
+    material = random_material()
+    features = torch.randn(16, 1280, generator=torch.Generator().manual_seed(2))
+    drawn = Drawn(features, torch.arange(16), torch.zeros(16, dtype=torch.long))
+
+    def after(weight):
+        projection, recipe = tower().projection, replace(TINY_HEAD, contrast_weight=weight, rate=1e-2)
+        fit(projection, drawn, material, recipe, TINY_VISUAL, 1, lambda _: None)
+        with torch.no_grad():
+            return float(contrast(projection(features), material.caption, 0.1))
+
+    assert after(4.0) < after(0.0) - 0.1

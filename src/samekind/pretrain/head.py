@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from samekind.clip.mobilenet import MobileNet
 from samekind.pretrain.visual import Batch, Material, VisualRecipe, losses, make_batch
@@ -19,9 +20,11 @@ class HeadRecipe:
 
     keep: float = 0.5  # of the trained weights, the rest from before training (Wortsman et al. 2022, WiSE-FT)
     batches: int = 160  # of pictures, drawn and changed as in training, that the projection is fitted to
-    steps: int = 800
-    batch: int = 512
+    steps: int = 500
+    batch: int = 1024
     rate: float = 1e-3
+    contrast_weight: float = 4.0  # of pictures with one caption lying together, beside the losses of the visual stage
+    contrast_temperature: float = 0.1
     seed: int = -1  # of the draws; -1 is the seed of the rest
 
 
@@ -73,7 +76,10 @@ def fit(
     seed: int,
     report: Callable[[dict[str, float]], None],
 ) -> None:
-    """Train the projection alone with the losses of the visual stage, the rate falling linearly to zero."""
+    """Train the projection alone, the rate falling linearly to zero.
+
+    The losses are those of the visual stage and `contrast`: only here are the batches large enough for it.
+    """
     projection.requires_grad_(True)  # an average of weights comes without
     optimiser = torch.optim.AdamW(projection.parameters(), recipe.rate, weight_decay=visual.decay)
     rng = np.random.default_rng(seed)
@@ -83,10 +89,27 @@ def fit(
         pick = torch.from_numpy(rng.integers(len(drawn.rows), size=recipe.batch))
         pooled = drawn.features[pick]
         batch = Batch(pooled.new_zeros(len(pick), 3, 1, 1), drawn.rows[pick], drawn.style[pick])
-        parts = losses(pooled, projection(pooled), batch, material, visual)
+        vectors = projection(pooled)
+        parts = losses(pooled, vectors, batch, material, visual)
+        together = contrast(vectors, material.caption[batch.rows], recipe.contrast_temperature)
+        parts["contrast"] = recipe.contrast_weight * together
         loss = torch.stack(list(parts.values())).sum()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         told = {"step": float(step + 1), "steps": float(recipe.steps), "loss": float(loss.detach())}
         report(told | {name: float(part.detach()) for name, part in parts.items()})
+
+
+def contrast(vectors: Float[Tensor, "b e"], caption: Int[Tensor, " b"], temperature: float) -> Float[Tensor, ""]:
+    """Cross-entropy of finding the pictures with one's own caption among all others of the batch, by cosine.
+
+    Supervised contrastive loss, Khosla et al. 2020, equation 2; a picture without such another has no part in it. 0
+    where no picture has one.
+    """
+    z = F.normalize(vectors, dim=1)
+    own = torch.eye(len(z), dtype=torch.bool)
+    same = (caption[:, None] == caption[None]) & ~own
+    logs = F.log_softmax((z @ z.T / temperature).masked_fill(own, -torch.inf), dim=1)
+    mean = torch.where(same, logs, 0.0).sum(1) / same.sum(1).clamp(min=1)
+    return -mean.sum() / same.any(1).sum().clamp(min=1)
