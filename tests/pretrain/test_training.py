@@ -157,8 +157,8 @@ def test_the_same_phrases_give_the_same_tokenizer():
 
 def test_styled_prompts_belong_nearer_to_their_style(sentences, inputs):
     space = NameSpace(inputs.vectors, inputs.names)
-    vocabulary = Vocabulary(["dog"], space(["dog"]), 1, space(STYLES))
-    texts, targets = vocabulary.draw(replace(TINY_WORDS, styled=1.0, known=1.0), np.random.default_rng(0))
+    vocabulary = Vocabulary(["dog"], space(["dog"]), 1, 0, space(STYLES))
+    texts, targets = vocabulary.draw(replace(TINY_WORDS, styled=1.0), np.random.default_rng(0))
     assert torch.allclose(targets.norm(dim=1), torch.ones(len(texts)))
     place = next(i for i, text in enumerate(texts) if "sketch" in text)
     styles = [s for s in range(len(STYLES)) if STYLES[s] in texts[place]]
@@ -169,7 +169,7 @@ def test_styled_prompts_belong_nearer_to_their_style(sentences, inputs):
 def test_the_text_tower_learns_where_its_phrases_belong(sentences, inputs):
     space = NameSpace(inputs.vectors, inputs.names)
     tokenizer = TextTokenizer({"tokenizer.json": train_tokenizer(space.names, 700)}, context=24)
-    vocabulary = Vocabulary(space.names, space(space.names), 6, space(STYLES))
+    vocabulary = Vocabulary(space.names, space(space.names), 6, 0, space(STYLES))
     seen = []
     text = train_words(tokenizer, vocabulary, TINY_WORDS, seed=0, report=seen.append)
     ids = tokenizer([f"a {name}" for name in space.names])

@@ -159,8 +159,10 @@ def text_stage(
         tokenizer_file.write_bytes(train_tokenizer([*known, *nouns], recipe.words.vocabulary))
     tokenizer = TextTokenizer({"tokenizer.json": tokenizer_file.read_bytes()}, context=recipe.words.context)
     if not tower_file.is_file():
-        phrases = [*known, *nouns]
-        vocabulary = Vocabulary(phrases, space(phrases), len(known), space(STYLES))
+        given = sorted(set(space.names))
+        others = sorted(set(known) - set(given))
+        phrases = [*given, *others, *nouns]
+        vocabulary = Vocabulary(phrases, space(phrases), len(given), len(others), space(STYLES))
         tower = train_words(tokenizer, vocabulary, recipe.words, seed=seed, report=told)
         save_file({name: tensor.contiguous() for name, tensor in tower.state_dict().items()}, tower_file)
     config = text_config(tokenizer, recipe.words, space.given.shape[1])

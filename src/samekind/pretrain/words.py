@@ -48,7 +48,8 @@ class WordsRecipe:
     temperature: float = 0.05
     styled: float = 0.4  # share of the texts that name a style
     style_weight: float = 0.35  # its part in the target, beside 1 for the name
-    known: float = 0.35  # share of the texts about captions and given names; the rest are nouns
+    given: float = 0.4  # share of the texts about names that came with a vector, which is exact
+    known: float = 0.3  # share of the texts about other captions; the rest are nouns
 
 
 def train_tokenizer(phrases: Sequence[str], size: int) -> bytes:
@@ -93,19 +94,20 @@ def text_config(tokenizer: TextTokenizer, recipe: WordsRecipe, dim: int) -> Text
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Phrases with their target vectors; the first `known` of them are captions and given names."""
+    """Phrases with their target vectors: names that came with one, then other captions, then nouns."""
 
     phrases: list[str]
     vectors: Float[Tensor, "n e"]
-    known: int
+    given: int  # how many are names that came with a vector
+    captions: int
     styles: Float[Tensor, "s e"]
 
     def draw(self, recipe: WordsRecipe, rng: np.random.Generator) -> tuple[list[str], Float[Tensor, "b e"]]:
         """A batch of prompts and where each belongs: the name's vector, moved towards the style it names."""
-        of_known = (rng.random(recipe.batch) < recipe.known) | (self.known == len(self.phrases))
-        low = np.where(of_known, 0, min(self.known, len(self.phrases) - 1))
-        high = np.where(of_known, self.known, len(self.phrases))
-        rows, styles = rng.integers(low, high), rng.integers(len(STYLES), size=recipe.batch)
+        bounds = np.array([0, self.given, self.given + self.captions, len(self.phrases)])
+        shares = np.array([recipe.given, recipe.known, 1 - recipe.given - recipe.known]) * (np.diff(bounds) > 0)
+        group = rng.choice(3, recipe.batch, p=shares / shares.sum())
+        rows, styles = rng.integers(bounds[group], bounds[group + 1]), rng.integers(len(STYLES), size=recipe.batch)
         styled = rng.random(recipe.batch) < recipe.styled
         texts = [
             (STYLED[rng.integers(len(STYLED))] if named else PLAIN[rng.integers(len(PLAIN))]).format(
