@@ -56,6 +56,11 @@ def test_a_result_has_bold_headings_and_names_as_they_are(terminal: bool) -> Non
     assert "\\x1b[1m" not in told
 
 
+def test_a_micro_average_stands_beside_no_chance_of_another_figure() -> None:
+    assert "chance" in evaluate_table.text(REPORT)
+    assert "chance" not in evaluate_table.text(REPORT | {"profile": "paper"})
+
+
 def test_sentences_are_wrapped_on_a_terminal_and_whole_in_a_pipe(terminal: bool) -> None:
     told = drawn(literal("word " * 40))
     assert (max(map(len, told.splitlines())) <= 100) is terminal

@@ -144,6 +144,7 @@ def test_skipped_pictures_are_told_on_standard_error_and_in_the_result(
         (["--out", "result.txt"], ".json"),
         (["--protocol", "ucdr"], "domainnet"),
         (["--seen", "all"], "train"),
+        (["--seed", "-1"], "from 0 on"),
         (["--no-such-flag"], "no-such-flag"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -208,6 +208,14 @@ def test_a_folder_that_is_not_the_set_or_has_no_pictures_is_refused(tmp_path: Pa
         dataset("pacs").read(tmp_path)
 
 
+def test_a_domain_whose_class_folders_are_bare_is_refused_and_never_left_out(tmp_path: Path, paint: Paint) -> None:
+    paint(tmp_path, "sketch/dog/1.png", "photo/dog/1.png")
+    (tmp_path / "cartoon" / "dog").mkdir(parents=True)
+    for name in ("pacs", "folder"):
+        with pytest.raises(UsageError, match="no pictures in the class folders of cartoon"):
+            dataset(name).read(tmp_path)
+
+
 def test_labels_and_domains_number_their_names(tmp_path: Path, paint: Paint) -> None:
     table = dataset("pacs").read(paint(tmp_path, "sketch/person/1.png", "cartoon/dog/1.png", "sketch/dog/1.png"))
     assert (table.domains, table.classes) == (("cartoon", "sketch"), ("dog", "person"))

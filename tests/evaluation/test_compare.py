@@ -56,6 +56,11 @@ def test_every_difference_of_the_questions_is_named_at_once(tmp_path: Path) -> N
     assert "could not open" not in str(caught.value)
 
 
+def test_a_seed_below_0_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="from 0 on, not -1"):
+        compare([two_pairs(TEN).write(tmp_path)], seed=-1)
+
+
 def test_nothing_to_compare_is_refused() -> None:
     with pytest.raises(UsageError, match="nothing to compare"):
         compare([])

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from made import listing, table
 
+from samekind.datasets import dataset
 from samekind.datasets.split import hash_split
 from samekind.datasets.table import Table
 from samekind.errors import UsageError
@@ -42,6 +43,21 @@ def test_ucdir_asks_all_ordered_pairs_by_default() -> None:
     pairs = [(task.query, task.gallery) for task in plan(many()).tasks]
     assert len(pairs) == len(set(pairs)) == 12
     assert all(query != gallery for query, gallery in pairs)
+
+
+def test_what_a_copy_lacks_of_a_declared_set_is_told() -> None:
+    pacs = dataset("pacs")
+    part = table(listing({name: {"dog": 20, "horse": 20} for name in ("cartoon", "photo")}))
+
+    def notes(**request: object) -> str:
+        return " ".join(load_protocol("ucdir").plan(part, pacs, Request(**request)).notes)  # type: ignore[arg-type]
+
+    assert "lack 2 of the 4 domains (art_painting, sketch) and 5 of the 7 classes (elephant, " in notes()
+    assert "lack 2 of the 4 domains (art_painting, sketch)." in notes(classes=["dog"])
+    assert "lack 5 of the 7 classes" in notes(pairs=[("photo", "cartoon")])
+    assert notes(pairs=[("photo", "cartoon")], classes=["dog"]) == ""
+    whole = table(listing({name: dict.fromkeys(pacs.classes or (), 9) for name in pacs.domains}))
+    assert load_protocol("ucdir").plan(whole, pacs, Request()).notes == ()
 
 
 def test_ucdir_asks_only_the_pairs_that_are_named_in_their_order_each_once() -> None:

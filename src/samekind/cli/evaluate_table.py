@@ -31,13 +31,15 @@ def _table(report: Mapping[str, Any], name: str, *, intervals: bool = True) -> T
     found.add_column("gallery")
     for header in ("queries", "pictures"):
         found.add_column(header, justify="right")
-    found.add_column("chance", _short(_mean([pair["chance"] for pair in pairs])), justify="right")
+    micro = (report["protocol"], report["profile"]) == ("ucdir", "paper")  # whose P@k has another chance than this
+    if not micro:
+        found.add_column("chance", _short(_mean([pair["chance"] for pair in pairs])), justify="right")
     means = report.get("means", {}).get(name, report["mean"])
     ends = report.get("means_intervals", {}).get(name, report.get("mean_intervals", {})) if intervals else {}
     for metric in report["headline"]:
         found.add_column(literal(metric), _figure(means[metric], ends.get(metric)), justify="right", no_wrap=True)
     for pair in pairs:
-        sizes = (f"{pair['queries']:,}", f"{pair['gallery_size']:,}", _short(pair["chance"]))
+        sizes = [f"{pair['queries']:,}", f"{pair['gallery_size']:,}", *(() if micro else [_short(pair["chance"])])]
         mine = pair["intervals"] if intervals else {}
         figures = [_figure(pair["metrics"][metric], mine.get(metric)) for metric in report["headline"]]
         found.add_row(literal(pair["query"]), literal(pair["gallery"]), *(literal(each) for each in (*sizes, *figures)))
@@ -71,7 +73,8 @@ def _limits(report: Mapping[str, Any]) -> list[str]:
         told.append(f"{copies:,} queries have an exact copy of themselves in the gallery (all pairs together).")
     smallest = min(pair["gallery_size"] for pair in report["pairs"])
     if smallest < _largest(report) and report["profile"] == "clean":
-        told.append(f"The smallest gallery has {smallest:,} pictures; the denominator of P@k is k all the same.")
+        size = "1 picture" if smallest == 1 else f"{smallest:,} pictures"
+        told.append(f"The smallest gallery has {size}; the denominator of P@k is k all the same.")
     if lost := report["skipped"]:
         told.append(f"{lost:,} file{' was' if lost == 1 else 's were'} skipped, and in no figure.")
     return told

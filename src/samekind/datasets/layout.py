@@ -106,10 +106,16 @@ def loose(root: Path, used: Iterable[Place]) -> list[Skip]:
 
 
 def read_places(name: str, root: Path, used: Sequence[Place], order: Sequence[str], skipped: Iterable[Skip]) -> Table:
-    """As `tabulate`; raises UsageError where there is no picture at all."""
+    """As `tabulate`; raises UsageError where there is no picture at all, or none in one of the domains."""
     table = tabulate(name, root, used, order, skipped)
     if not len(table):
         raise UsageError(f"There are no pictures in the class folders of {printable(str(root))}.")
+    bare = [place.folder for place in used if place.domain not in table.domains]
+    if bare:
+        raise UsageError(
+            f"There are no pictures in the class folders of {', '.join(map(printable, bare))}: remove what is no "
+            "domain of these data, or fill it."
+        )
     return table
 
 

@@ -17,6 +17,7 @@ from samekind.evaluation.protocols import (
     check_classes,
     check_pairs,
     held_out,
+    named,
     split_facts,
     with_classes,
 )
@@ -73,7 +74,7 @@ class UCDIR(Protocol):
         usable = held_out(table) if clean else np.ones(len(table.files), bool)
         part = {name: rows[usable[rows]] for name in domains if len(rows := table.rows(name))}
         _check_parts(part, table)
-        notes = () if clean else _PAPER
+        notes = (*_lacking(dataset, table, request), *(() if clean else _PAPER))
         return Plan(
             table,
             tuple(Task(query, gallery, part[query], part[gallery]) for query, gallery in pairs),
@@ -88,6 +89,21 @@ def _default_pairs(kind: str, table: Table) -> list[tuple[str, str]]:
     if kind != "domainnet":
         return list(permutations(table.domains, 2))
     return [pair for a, b in DOMAINNET_PAIRS for pair in ((a, b), (b, a))]
+
+
+def _lacking(dataset: Dataset | None, table: Table, request: Request) -> tuple[str, ...]:
+    """What a declared data set should have and these data do not, where the user did not choose a part."""
+    if dataset is None:
+        return ()
+    wanted = {"domains": () if request.pairs else tuple(dataset.domains)}
+    wanted["classes"] = () if request.classes or "ucdir" in dataset.class_splits else dataset.classes or ()
+    there = {"domains": table.domains, "classes": table.classes}
+    told = [
+        f"{len(missing)} of the {len(names)} {what} ({named(missing)})"
+        for what, names in wanted.items()
+        if (missing := [name for name in names if name not in there[what]])
+    ]
+    return (f"Of {dataset.title} these data lack {' and '.join(told)}.",) if told else ()
 
 
 def _check_parts(part: dict[str, np.ndarray], table: Table) -> None:

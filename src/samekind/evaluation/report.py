@@ -141,6 +141,12 @@ class Report:
         return [target, target.with_suffix(QUERIES), *beside]
 
 
+def check_seed(seed: int) -> None:
+    """Raises UsageError for a seed below 0, which no generator takes."""
+    if seed < 0:
+        raise UsageError(f"The seed is a whole number from 0 on, not {seed}.")
+
+
 def readable(values: Any) -> str:
     """JSON with an entry on each line, but lists of numbers in one."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)

@@ -15,7 +15,7 @@ from samekind.datasets.hashes import hash_files
 from samekind.errors import SamekindError
 from samekind.evaluation.features import Features, Progress, Treatment, encode_table
 from samekind.evaluation.protocols import Plan, Request, load_protocol
-from samekind.evaluation.report import PairResult, Report
+from samekind.evaluation.report import PairResult, Report, check_seed
 from samekind.evaluation.report_facts import machine, metrics_note, today, versions
 from samekind.evaluation.run_by_name import by_name
 from samekind.evaluation.run_intervals import shared_intervals
@@ -43,6 +43,10 @@ class Settings:
     trec: Path | None = None
     workers: int | None = None
     command: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a seed that is none. Raises UsageError."""
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import samekind
 from samekind.errors import UsageError
+from samekind.evaluation.report import check_seed
 from samekind.evaluation.reports.differences import LEVEL, Difference, differences, holm_corrected
 from samekind.evaluation.reports.files import Result, read_result
 from samekind.evaluation.reports.published import Published, left_out, published
@@ -100,8 +101,10 @@ def compare(files: Sequence[str | Path], *, seed: int = 0) -> Comparison:
     """Read result files and put them side by side.
 
     Differences are those to the first file, tested over the same queries (see `differences`). Raises UsageError for no
-    file, for a file that is no result, and for results about different data, protocols, profiles, splits or pairs.
+    file, for a file that is no result, for a seed below 0, and for results about different data, protocols, profiles,
+    splits or pairs.
     """
+    check_seed(seed)
     if not files:
         raise UsageError("There is nothing to compare: give one result file or several, as evaluate --out writes them.")
     first, *rest = (read_result(file) for file in files)
