@@ -126,6 +126,19 @@ def test_the_interval_of_a_share_is_that_of_its_distribution() -> None:
     assert (low + high) / 2 == pytest.approx(0.5, abs=0.01)
 
 
+def test_pairs_may_have_any_number_of_queries_each() -> None:
+    """Again and again, because the checker of shapes looks at one item of a list, drawn by lot."""
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        sizes = rng.integers(1, 9, 4)
+        parts = [{name: (rng.random(n), np.ones(n)) for name in ("P@1", "mAP@all")} for n in sizes]
+        ends, over = shared_intervals(["", "", "b", "b"], [np.arange(n) for n in sizes], parts, 0)
+        assert len(ends) == 4
+        for name, mine in (("", parts[:2]), ("b", parts[2:])):
+            low, high = over[name]["P@1"]
+            assert low <= np.mean([figure(each["P@1"]) for each in mine]) <= high
+
+
 def test_pairs_that_ask_the_same_queries_are_no_independent_samples() -> None:
     """Two pairs with the very same values: the interval of their mean is that of one, not narrower by sqrt(2)."""
     same, other = np.arange(200), np.arange(200, 400)

@@ -23,7 +23,7 @@ def prompt(name: str) -> str:
 def by_name(
     retriever: "Retriever",
     table: Table,
-    rows: Mapping[str, Int[np.ndarray, " m"]],
+    rows: Mapping[str, Int[np.ndarray, " _"]],
     vectors: Float32[np.ndarray, "n d"],
     classes: Sequence[str],
 ) -> dict[str, Any] | None:
