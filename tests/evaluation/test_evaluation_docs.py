@@ -97,7 +97,9 @@ def test_the_page_names_every_metric_and_the_limit_of_the_cache() -> None:
 
 def test_every_trap_is_guarded_by_a_test_that_exists() -> None:
     tests = Path(__file__).resolve().parents[1]
-    defined = {name for file in tests.rglob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)}
+    defined = {
+        name for file in tests.rglob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+    }
     guards = [re.findall(r"`(test_\w+)`", cells[1]) for cells in rows("| trap | guarded by |")]
     assert all(guards)
     assert {name for names in guards for name in names} <= defined
