@@ -166,16 +166,40 @@ def test_styled_prompts_belong_nearer_to_their_style(sentences, inputs):
     assert (vocabulary.styles[styles] @ targets[place] > plain).any()
 
 
-def test_the_text_tower_learns_where_its_phrases_belong(sentences, inputs):
+def test_the_text_tower_learns_where_its_phrases_belong(sentences, inputs, tmp_path):
     space = NameSpace(inputs.vectors, inputs.names)
     tokenizer = TextTokenizer({"tokenizer.json": train_tokenizer(space.names, 700)}, context=24)
     vocabulary = Vocabulary(space.names, space(space.names), 6, 0, space(STYLES))
     seen = []
-    text = train_words(tokenizer, vocabulary, TINY_WORDS, seed=0, report=seen.append)
+    text = train_words(tokenizer, vocabulary, TINY_WORDS, seed=0, file=tmp_path / "w", report=seen.append)
     ids = tokenizer([f"a {name}" for name in space.names])
     found = F.normalize(text(text.embed(ids), text.end(ids)), dim=1) @ vocabulary.vectors.T
     assert (found.argmax(1) == torch.arange(6)).all()
     assert seen[-1]["cosine"] < 0.5 * seen[0]["cosine"]
+
+
+def test_a_text_stage_killed_and_resumed_gives_the_weights_of_an_undisturbed_one(sentences, inputs, tmp_path):
+    space = NameSpace(inputs.vectors, inputs.names)
+    tokenizer = TextTokenizer({"tokenizer.json": train_tokenizer(space.names, 700)}, context=24)
+    vocabulary = Vocabulary(space.names, space(space.names), 6, 0, space(STYLES))
+    recipe, steps = replace(TINY_WORDS, steps=7, save_every=2), []
+
+    def train(file, stop_at=None):
+        def report(parts):
+            steps.append(parts["step"])
+            if parts["step"] == stop_at:
+                raise KeyboardInterrupt
+
+        return train_words(tokenizer, vocabulary, recipe, seed=3, file=file, report=report)
+
+    whole = train(tmp_path / "a")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "b", stop_at=5)
+    steps.clear()
+    resumed = train(tmp_path / "b")
+    assert steps == [5, 6, 7]
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
 def test_a_picture_size_that_no_tokens_fill_is_refused_before_any_work(inputs, tmp_path):

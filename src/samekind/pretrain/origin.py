@@ -151,7 +151,7 @@ def text_stage(
     work: Path,
     told: Told,
 ) -> TextPart:
-    """Tokenizer and text tower; what a former call finished is read from `work`."""
+    """Tokenizer and text tower; what a former call finished, or began, is read from `work`."""
     known = sorted({*captions, *space.names})
     nouns = sorted(set(read_nouns(inputs.nouns)) - set(known))
     tokenizer_file, tower_file = work / "tokenizer.json", work / f"words-{seed}.safetensors"
@@ -163,7 +163,9 @@ def text_stage(
         others = sorted(set(known) - set(given))
         phrases = [*given, *others, *nouns]
         vocabulary = Vocabulary(phrases, space(phrases), len(given), len(others), space(STYLES))
-        tower = train_words(tokenizer, vocabulary, recipe.words, seed=seed, report=told)
+        begun = work / f"words-{seed}-begun.safetensors"
+        tower = train_words(tokenizer, vocabulary, recipe.words, seed=seed, file=begun, report=told)
         save_file({name: tensor.contiguous() for name, tensor in tower.state_dict().items()}, tower_file)
+        begun.unlink(missing_ok=True)
     config = text_config(tokenizer, recipe.words, space.given.shape[1])
     return TextPart(tokenizer.files, load_file(tower_file), config.to_dict())

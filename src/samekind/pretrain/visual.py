@@ -10,14 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from samekind.clip.mobilenet import MobileNet
 from samekind.errors import SamekindError, UsageError
 from samekind.pretrain.augment import OWN, Augment
+from samekind.pretrain.checkpoint import go_on, keep
 from samekind.pretrain.mixstyle import MixStyle
 from samekind.pretrain.processes import average_gradients, average_numbers, place
 from samekind.retriever.encode import ordered_map
@@ -156,10 +155,10 @@ class Trainer:
         average_gradients(self.tower.parameters())
         nn.utils.clip_grad_norm_(self.tower.parameters(), 5.0)
         self.optimiser.step()
-        keep = min(self.recipe.average, (step + 1) / (step + 10))
+        stay = min(self.recipe.average, (step + 1) / (step + 10))
         with torch.no_grad():
             for mean, now in zip(self.average.parameters(), self.tower.parameters(), strict=True):
-                mean.lerp_(now, 1 - keep)
+                mean.lerp_(now, 1 - stay)
         told = {"loss": float(loss.detach()), **{name: float(value.detach()) for name, value in parts.items()}}
         return average_numbers(told)
 
@@ -172,38 +171,16 @@ class Trainer:
 
     def save(self, work: Path, seed: int, step: int) -> None:
         """Write weights, average and optimiser state for `resume`; the first of several processes does."""
-        if place()[0] > 0:
-            return
-        tensors = {f"tower.{name}": p.detach() for name, p in self.tower.named_parameters()}
-        tensors |= {f"average.{name}": p.detach() for name, p in self.average.named_parameters()}
-        for key, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{key}.{part}": torch.as_tensor(value) for part, value in state.items()}
-        tensors = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
-        work.mkdir(parents=True, exist_ok=True)
-        facts = {"seed": str(seed), "step": str(step)}
-        save_file(tensors, work / "visual.part", metadata=facts)
-        (work / "visual.part").replace(work / CHECKPOINT)
+        if place()[0] == 0:
+            keep(work / CHECKPOINT, self._modules(), self.optimiser, {"seed": str(seed), "step": str(step)})
 
     def resume(self, work: Path, seed: int) -> int:
         """Load the checkpoint in `work`, if there is one of this seed; the step to go on from."""
-        file = work / CHECKPOINT
-        if not file.is_file():
-            return 0
-        with safe_open(file, "pt") as opened:
-            facts = opened.metadata()
-        if int(facts["seed"]) != seed:
-            raise SamekindError(f"{file} belongs to seed {facts['seed']}, not {seed}; use another folder")
-        tensors = load_file(file)
-        for prefix, module in (("tower.", self.tower), ("average.", self.average)):
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimiser."):
-                _, key, part = name.split(".")
-                state.setdefault(int(key), {})[part] = tensor
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
-        return int(facts["step"])
+        facts = go_on(work / CHECKPOINT, self._modules(), self.optimiser, seed)
+        return int(facts["step"]) if facts else 0
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"tower": self.tower, "average": self.average}
 
 
 def check_share(recipe: VisualRecipe, processes: int) -> None:

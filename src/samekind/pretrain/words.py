@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from samekind.clip.config import TextConfig
 from samekind.clip.text import TextTower
 from samekind.clip.tokenizer import END, START, TextTokenizer, clip_pieces, frame
 from samekind.errors import SamekindError
+from samekind.pretrain.checkpoint import go_on, keep
 
 STYLES = (
     *("photo", "photograph", "snapshot", "sketch", "pencil sketch", "drawing", "line drawing", "doodle", "outline"),
@@ -50,6 +52,7 @@ class WordsRecipe:
     style_weight: float = 0.35  # its part in the target, beside 1 for the name
     given: float = 0.4  # share of the texts about names that came with a vector, which is exact
     known: float = 0.3  # share of the texts about other captions; the rest are nouns
+    save_every: int = 250
 
 
 def train_tokenizer(phrases: Sequence[str], size: int) -> bytes:
@@ -126,18 +129,25 @@ def train_words(
     recipe: WordsRecipe,
     *,
     seed: int,
+    file: Path,
     report: Callable[[dict[str, float]], None],
 ) -> TextTower:
     """Train a text tower from scratch: cosine to the targets, and the right target among the batch's.
 
+    A killed run goes on from the last checkpoint, `file` (every `save_every` steps), with the prompts and the result of
+    an undisturbed one.
+
     Raises:
-        SamekindError: the loss is not finite.
+        SamekindError: the loss is not finite; the last good checkpoint stays.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     tower = TextTower(text_config(tokenizer, recipe, vocabulary.vectors.shape[1])).train()
     optimiser = torch.optim.AdamW(tower.parameters(), recipe.rate, weight_decay=recipe.decay)
-    for step in range(recipe.steps):
+    first = 0
+    if facts := go_on(file, {"tower": tower}, optimiser, seed):
+        first, rng.bit_generator.state = int(facts["step"]), json.loads(facts["rng"])
+    for step in range(first, recipe.steps):
         texts, targets = vocabulary.draw(recipe, rng)
         for group in optimiser.param_groups:
             cosine = 0.5 * (1 + np.cos(np.pi * step / recipe.steps))
@@ -152,6 +162,9 @@ def train_words(
         optimiser.step()
         told = {name: float(value.detach()) for name, value in parts.items()}
         report({"step": float(step + 1), "steps": float(recipe.steps), **told})
+        if (step + 1) % recipe.save_every == 0:
+            state = json.dumps(rng.bit_generator.state)
+            keep(file, {"tower": tower}, optimiser, {"seed": str(seed), "step": str(step + 1), "rng": state})
     return tower.eval()
 
 
