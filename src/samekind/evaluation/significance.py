@@ -1,9 +1,9 @@
-"""May the difference of two retrievers be chance? Tests over the queries that both answered, corrected for many.
+"""May the difference of two retrievers be chance? A test over the queries that both answered, corrected for many.
 
-Both tests ask whether the mean difference is 0, from two sides, and neither assumes a distribution (M. Smucker, J.
-Allan and B. Carterette, A comparison of statistical significance tests for information retrieval evaluation, CIKM
-2007). The gallery and the retrievers' training stay as they are: a small p says that other queries like these would
-agree, not that another training would.
+It asks whether the mean difference is 0, from two sides, and assumes no distribution (M. Smucker, J. Allan and B.
+Carterette, A comparison of statistical significance tests for information retrieval evaluation, CIKM 2007). The gallery
+and the retrievers' training stay as they are: a small p says that other queries like these would agree, not that another
+training would.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,33 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
-from samekind.evaluation.summary import drawings
-
 _CHUNK = 2**20  # table look-ups at once, 8 MB
 _SLACK = 2.0**-23  # of the summed magnitudes: differences come from float32, and equal ones must count as equal
-
-
-def paired_bootstrap(
-    a: Float[np.ndarray, " q"], b: Float[np.ndarray, " q"], *, draws: int = 10_000, seed: int = 0
-) -> float:
-    """The p-value of the mean difference by redrawing queries.
-
-    With d = a - b and m its mean, queries are drawn with replacement, as many as there are, `draws` times, each time
-    with mean m*. Shifted to where no difference is, the figure would be m* - m, so that p is the share of draws with
-    |m* - m| >= |m|, the data themselves counted as one more draw: (1 + those) / (1 + draws) (B. Efron and R.
-    Tibshirani, An Introduction to the Bootstrap, 1993, chapter 16). Never below 1 / (1 + draws). Swapping a and b
-    changes nothing.
-
-    Raises ValueError without queries, and where a and b are not of the same ones.
-    """
-    difference = _difference(a, b, draws)
-    observed = difference.sum()
-    enough = abs(observed) - _SLACK * float(np.abs(difference).sum())
-    extreme = sum(
-        int(np.count_nonzero(np.abs(difference[drawn].sum(axis=1) - observed) >= enough))
-        for drawn in drawings(len(difference), draws, seed)
-    )
-    return (1 + extreme) / (1 + draws)
 
 
 def fisher_randomisation(
