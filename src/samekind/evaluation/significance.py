@@ -2,8 +2,8 @@
 
 It asks whether the mean difference is 0, from two sides, and assumes no distribution (M. Smucker, J. Allan and B.
 Carterette, A comparison of statistical significance tests for information retrieval evaluation, CIKM 2007). The gallery
-and the retrievers' training stay as they are: a small p says that other queries like these would agree, not that another
-training would.
+and the retrievers' training stay as they are: a small p says that other queries like these would agree, not that
+another training would.
 """
 
 from collections.abc import Iterator, Sequence
