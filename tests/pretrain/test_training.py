@@ -219,6 +219,8 @@ def test_from_a_table_to_an_encoder_that_loads_and_a_second_call_that_only_finis
     assert json.loads((out / "pretrain.json").read_text()) == card
     assert card["data"]["pictures"] + card["data"]["held_out"] == 40
     before = (out / "model.safetensors").read_bytes()
+    assert list(dict.fromkeys(told)) == ["opening", "asking", "pictures", "words", "head"]
+    assert (out / "skipped.jsonl").read_text() == ""
     told.clear()
     pretrain(inputs, out, TINY, seed=0, report=lambda stage, parts: told.append(stage))
     assert set(told) == {"head"}  # the last stage is short, and done again

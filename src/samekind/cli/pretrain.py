@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from samekind.cli.console import json_result, message, result, verb
-
-LOG_STEPS = 50
+from samekind.cli.console import json_result, result, verb
+from samekind.cli.progress import duration
+from samekind.cli.stages import display
 
 
 @verb
@@ -43,12 +43,13 @@ def pretrain(
     from samekind.pretrain.origin import Inputs
     from samekind.pretrain.processes import joined, place
     from samekind.pretrain.recipe import Recipe
+    from samekind.pretrain.run import SKIPPED
     from samekind.pretrain.run import pretrain as run
 
     recipe = Recipe.read(config, settings or [])
     inputs = Inputs(captions, start, labels, vectors, names, nouns, tuple(exclude or ()))
-    with joined():
-        card = run(inputs, out, recipe, seed=seed, report=tell)
+    with joined(), display() as show:
+        card = run(inputs, out, recipe, seed=seed, report=show)
         if place()[0] > 0:
             return
     if as_json:
@@ -56,13 +57,7 @@ def pretrain(
     else:
         before, after = card["scores"]["before"], card["scores"]["finished"]
         scores = ", ".join(f"{name} {value:.3f}, before {before[name]:.3f}" for name, value in after.items())
-        result(f"{out} holds the encoder ({card['seconds']} s; {scores or 'no held-out pictures'}).\n")
-
-
-def tell(stage: str, parts: dict[str, float]) -> None:
-    """A line every fifty steps and at the end."""
-    step, steps = int(parts["step"]), int(parts["steps"])
-    if step % LOG_STEPS and step != steps:
-        return
-    told = "  ".join(f"{name} {value:.3f}" for name, value in parts.items() if name not in ("step", "steps"))
-    message(f"{stage} {step:,}/{steps:,}  {told}")
+        lost = card["data"]["unreadable"]
+        skipped = f" {lost:,} pictures could not be read: see {out / SKIPPED}." if lost else ""
+        told = scores or "no held-out pictures"
+        result(f"{out} holds the encoder ({duration(card['seconds'])}; {told}).{skipped}\n")

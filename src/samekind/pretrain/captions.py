@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from samekind.errors import UsageError
 from samekind.images.decode import ImageError, decode, read
 from samekind.retriever.encode import ordered_map
 
+Told = Callable[[int, int], None]
 SIDE = 160  # pixels; training crops are smaller
 
 
@@ -51,9 +53,11 @@ def read_captions(path: Path) -> list[Captioned]:
 
 
 def load_pictures(
-    root: Path, rows: list[Captioned], cache: Path
+    root: Path, rows: list[Captioned], cache: Path, told: Told = lambda *_: None
 ) -> tuple[list[Captioned], UInt8[np.ndarray, "n s s 3"], list[dict[str, str]]]:
     """Decode every picture to 160 x 160 (squashed) into `cache`; a second call reads the array that is there.
+
+    `told` hears how many are done, and of how many.
 
     Returns:
         the rows whose pictures could be read, their pictures (memory-mapped), and what was skipped with its reason.
@@ -75,6 +79,7 @@ def load_pictures(
         else:
             array[len(indices)] = found
             indices.append(i)
+        told(i + 1, len(rows))
     array.flush()
     if not indices:
         raise UsageError(f"{root}: none of the {len(rows)} pictures of the table could be read; see the paths in it")

@@ -23,7 +23,7 @@ from samekind.clip.weights import new_encoder, save_encoder
 from samekind.errors import UsageError
 from samekind.images.preprocess import Preprocess
 from samekind.pretrain.augment import DRAWING, PAINTING
-from samekind.pretrain.captions import Captioned, balanced_weights, load_pictures, read_captions
+from samekind.pretrain.captions import Captioned, Told, balanced_weights, load_pictures, read_captions
 from samekind.pretrain.exclude import lookalikes
 from samekind.pretrain.head import finish
 from samekind.pretrain.origin import Inputs, Origin, TextPart, find_origin
@@ -33,6 +33,7 @@ from samekind.pretrain.visual import NO_DOMAIN, Material, train_visual
 
 Report = Callable[[str, dict[str, float]], None]
 GIVEN_STYLES = {DRAWING: "drawing", PAINTING: "painting"}  # what a changed picture is called
+SKIPPED = "skipped.jsonl"  # of the table's pictures, with the reasons
 HOLD_OUT = 12  # every twelfth picture, by the hash of its path, of captions that two domains share
 
 
@@ -47,11 +48,14 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
     work = out / "work"
     clock = Clock(work, report)
     with first_alone():
-        rows, pictures, skipped = load_pictures(inputs.captions.parent, read_captions(inputs.captions), work)
-        dropped = lookalikes(rows, pictures, inputs.exclude, work) if inputs.exclude else np.zeros(len(rows), bool)
+        listed, opening = read_captions(inputs.captions), clock.counting("opening")
+        rows, pictures, skipped = load_pictures(inputs.captions.parent, listed, work, opening)
+        dropped = np.zeros(len(rows), bool)
+        if inputs.exclude:
+            dropped = lookalikes(rows, pictures, inputs.exclude, work, clock.counting("excluding"))
         held = held_out(rows) & ~dropped
         origin = find_origin(inputs, recipe)
-        material = gather(rows, pictures, dropped | held, origin, recipe, work)
+        material = gather(rows, pictures, dropped | held, origin, recipe, work, clock.counting("asking"))
     # Before training, which changes this tower in place.
     before = {name: tensor.clone() for name, tensor in origin.tower.state_dict().items()}
     scores = {"before": held_out_scores(origin.tower, material, rows, held, recipe.image_size)}
@@ -85,6 +89,7 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
         "scores": scores,
     }
     write_encoder(out, tower, text, recipe)
+    (out / SKIPPED).write_text("".join(f"{json.dumps(each)}\n" for each in skipped), encoding="utf-8")
     (out / "pretrain.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return card
 
@@ -105,6 +110,10 @@ class Clock:
             self.written = time.monotonic()
             self.file.write_text(f"{self.seconds():.1f}")
         self.report(stage, parts)
+
+    def counting(self, stage: str) -> Told:
+        """What a stage without figures is to call: how many things are done, and of how many."""
+        return lambda done, total: self(stage, {"step": float(done), "steps": float(total)})
 
     def seconds(self) -> float:
         """Spent so far."""
@@ -127,13 +136,14 @@ def gather(
     origin: Origin,
     recipe: Recipe,
     work: Path,
+    told: Told,
 ) -> Material:
     """Everything the visual stage needs; the teacher's answers are kept in `work`."""
     captions, domains = sorted({row.caption for row in rows}), sorted({row.domain for row in rows})
     weights = balanced_weights(list(rows), recipe.shares)
     weights[unused] = 0
     trusted = torch.tensor([recipe.trust.get(row.domain, 1.0) for row in rows])
-    logs, features = ask(origin, pictures, trusted > 0, work / "teacher.safetensors")
+    logs, features = ask(origin, pictures, trusted > 0, work / "teacher.safetensors", told)
     words = [recipe.domain_words.get(domain, domain.replace("_", " ") or "picture") for domain in domains]
     words = [*words, *(style for style in GIVEN_STYLES.values() if style not in words)]
     given = [words.index(GIVEN_STYLES[style]) if style in GIVEN_STYLES else NO_DOMAIN for style in range(4)]
@@ -155,7 +165,7 @@ def gather(
 
 
 def ask(
-    origin: Origin, pictures: np.ndarray, wanted: Bool[Tensor, " n"], cache: Path
+    origin: Origin, pictures: np.ndarray, wanted: Bool[Tensor, " n"], cache: Path, told: Told
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n f"]]:
     """What the origin says of the wanted pictures, zeros for the others; kept in the file `cache`."""
     digest = hashlib.sha256(origin.key + wanted.numpy().tobytes())
@@ -167,8 +177,11 @@ def ask(
                 return file.get_tensor("logs").float(), file.get_tensor("features").float()
     logs, features = torch.zeros(len(pictures), len(origin.label_texts)), torch.zeros(len(pictures), HEAD_CHANNELS)
     origin.tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for rows in torch.split(torch.nonzero(wanted).flatten(), 64):
+    chosen, done = torch.nonzero(wanted).flatten(), 0
+    for rows in torch.split(chosen, 64):
         logs[rows], features[rows] = origin.describe(torch.from_numpy(pictures[rows.numpy()]))
+        done += len(rows)
+        told(done, len(chosen))
     save_file({"logs": logs.half(), "features": features.half()}, cache, metadata={"key": key})
     return logs.half().float(), features.half().float()
 
