@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from samekind.errors import UsageError
-from samekind.pretrain.processes import average_gradients, average_numbers, first_alone, joined, place
+from samekind.nn.processes import average_gradients, average_numbers, first_alone, joined, place
 from samekind.pretrain.visual import VisualRecipe, check_share
 
 WORKER = """
@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 sys.path.insert(0, str(Path(sys.argv[1])))
 from tiny import TINY_VISUAL, random_material, tower
-from samekind.pretrain.processes import joined, place
+from samekind.nn.processes import joined, place
 from samekind.pretrain.visual import train_visual
 torch.set_num_threads(1)
 told = []

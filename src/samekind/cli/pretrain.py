@@ -40,8 +40,8 @@ def pretrain(
     as_json: Annotated[bool, typer.Option("--json", help="Write the card to standard output.")] = False,
 ) -> None:
     """Train a small dual encoder on captioned pictures; the same command goes on where a stopped one was."""
+    from samekind.nn.processes import joined, place
     from samekind.pretrain.origin import Inputs
-    from samekind.pretrain.processes import joined, place
     from samekind.pretrain.recipe import Recipe
     from samekind.pretrain.run import SKIPPED
     from samekind.pretrain.run import pretrain as run

@@ -22,12 +22,12 @@ from samekind.clip.mobilenet import HEAD_CHANNELS, STRIDE, MobileNet
 from samekind.clip.weights import new_encoder, save_encoder
 from samekind.errors import UsageError
 from samekind.images.preprocess import Preprocess
+from samekind.nn.processes import first_alone, place
 from samekind.pretrain.augment import DRAWING, PAINTING
 from samekind.pretrain.captions import Captioned, Told, balanced_weights, load_pictures, read_captions
 from samekind.pretrain.exclude import lookalikes
 from samekind.pretrain.head import finish
 from samekind.pretrain.origin import Inputs, Origin, TextPart, find_origin
-from samekind.pretrain.processes import first_alone, place
 from samekind.pretrain.recipe import Recipe
 from samekind.pretrain.visual import NO_DOMAIN, Material, train_visual
 

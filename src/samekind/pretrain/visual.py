@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from samekind.clip.mobilenet import MobileNet
 from samekind.errors import SamekindError, UsageError
+from samekind.nn.processes import average_gradients, average_numbers, place
 from samekind.pretrain.augment import OWN, Augment
 from samekind.pretrain.checkpoint import go_on, keep
 from samekind.pretrain.mixstyle import MixStyle
-from samekind.pretrain.processes import average_gradients, average_numbers, place
 from samekind.retriever.encode import ordered_map
 
 CHECKPOINT = "visual.safetensors"

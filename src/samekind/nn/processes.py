@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import distributed
 
@@ -58,3 +59,18 @@ def average_numbers(numbers: dict[str, float]) -> dict[str, float]:
     values = torch.tensor(list(numbers.values()), dtype=torch.float64)
     distributed.all_reduce(values)
     return dict(zip(numbers, (values / place()[1]).tolist(), strict=True))
+
+
+def summed(tensor: torch.Tensor) -> torch.Tensor:
+    """The sum of a tensor over the processes, without gradients; the tensor itself where there is one process."""
+    if place()[1] == 1:
+        return tensor
+    total = tensor.detach().clone()
+    distributed.all_reduce(total)
+    return total
+
+
+def my_part(rows: np.ndarray) -> np.ndarray:
+    """This process's share of a batch; all of it where there is less than a row for each."""
+    number, count = place()
+    return np.array_split(rows, count)[number] if len(rows) >= count else rows
