@@ -7,16 +7,18 @@ if TYPE_CHECKING:
     from samekind.evaluation.run import evaluate as evaluate
     from samekind.gallery.store import Gallery as Gallery
     from samekind.retriever.store import load as load
+    from samekind.training.run import train as train
 
 __version__ = "0.1.0"
 
-__all__ = ["Gallery", "__version__", "evaluate", "load"]
+__all__ = ["Gallery", "__version__", "evaluate", "load", "train"]
 
 # Loaded on use: what they need takes seconds to import, and `import samekind` must not.
 _LAZY = {
     "Gallery": "samekind.gallery.store",
     "evaluate": "samekind.evaluation.run",
     "load": "samekind.retriever.store",
+    "train": "samekind.training.run",
 }
 
 

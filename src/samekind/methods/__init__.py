@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from samekind.methods.base import Method
 
 METHODS: dict[str, str] = {
+    "tpsnet": "samekind.methods.tpsnet:TPSNet",
     "zero_shot": "samekind.methods.zero_shot:ZeroShot",
 }
 

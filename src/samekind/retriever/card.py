@@ -32,7 +32,8 @@ class Backbone:
 class Card:
     """Everything that card.json says. `sha256` is that of the retriever: it changes when a vector would change.
 
-    `scores` are named results between 0 and 1; `data_sha256`, `seed` and `commit` are None where nothing was trained.
+    `scores` are named results between 0 and 1; `data_sha256`, `seed` and `commit` are None where nothing was trained,
+    and `training`, which says how it was done, is empty.
     `created` is an ISO 8601 time in UTC.
     """
 
@@ -48,6 +49,7 @@ class Card:
     seed: int | None = None
     commit: str | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
     created: str = ""
     samekind: str = samekind.__version__
 
@@ -68,6 +70,7 @@ class Card:
             "seed": self.seed,
             "commit": self.commit,
             "scores": dict(self.scores),
+            "training": dict(self.training),
             "created": self.created,
         }
 
@@ -84,7 +87,8 @@ class Card:
             if schema != SCHEMA:
                 raise ValueError(f"its schema is {schema!r}")
             known = {name: values[name] for name in _TYPES}
-            for name, types in _TYPES.items():
+            known["training"] = values.get("training", {})  # cards of methods without training had none
+            for name, types in {**_TYPES, "training": (dict,)}.items():
                 if not isinstance(known[name], types) or isinstance(known[name], bool):
                     raise ValueError(f"{name} is {known[name]!r}")
             known["scores"] = {metric: float(score) for metric, score in known["scores"].items()}

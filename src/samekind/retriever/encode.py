@@ -85,12 +85,15 @@ class Engine:
         on_device = torch.from_numpy(plain).to(self.device).permute(0, 3, 1, 2)
         return on_device.to(torch.float32).mul_(self._scale).add_(self._shift)
 
+    def features(self, x: Float[Tensor, "b 3 h w"]) -> ImageFeatures:
+        """What the backbone says of normalised pictures, in the engine's number format, as float32."""
+        return ImageFeatures(*self._tower(x))
+
     @torch.inference_mode()
     def images(self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None) -> Float32[np.ndarray, "b d"]:
         """Vectors of one batch of prepared pictures, in one pass."""
         x = self.normalised(pixels)
-        features = ImageFeatures(*self._tower(x))
-        return np.asarray(self.method.images(features, x, domain).float().cpu().numpy())
+        return np.asarray(self.method.images(self.features(x), x, domain).float().cpu().numpy())
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "b d"]:

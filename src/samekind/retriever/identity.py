@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,6 +56,7 @@ def describe(
     seed: int | None = None,
     commit: str | None = None,
     scores: Mapping[str, float] | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> Card:
     """The card of a backbone with a method: what training knows goes in by name; the backbone's name is the default."""
     backbone = backbone_sha256(encoder)
@@ -71,5 +73,6 @@ def describe(
         seed=seed,
         commit=commit,
         scores=scores or {},
+        training=training or {},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
