@@ -13,7 +13,9 @@ from samekind.training.settings import PromptSettings
 from samekind.training.tpsnet_prompts import PromptStage, template_of
 
 CLASSES, EACH = 4, 24
-SETTINGS = PromptSettings(rate=0.02, decay=0.0, epochs=30, batch=48, warmup=2, words=4, std=1.0, repair_after=15)
+SETTINGS = PromptSettings(
+    rate=0.02, decay=0.0, epochs=60, batch=96, warmup=2, words=4, std=1.0, repair_after=30, template="a photo"
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +30,17 @@ def known(seed: int, style: torch.Tensor, wrong: float) -> tuple[torch.Tensor, t
     centres = torch.linalg.qr(torch.randn(16, CLASSES, generator=torch.Generator().manual_seed(9)))[0].T
     vectors = centres[truth] + style + 0.12 * torch.randn(len(truth), 16, generator=generator)
     flip = torch.rand(len(truth), generator=generator) < wrong
-    return vectors, truth, torch.where(flip, (truth + 1) % CLASSES, truth)
+    elsewhere = (truth + torch.randint(1, CLASSES, truth.shape, generator=generator)) % CLASSES
+    return vectors, truth, torch.where(flip, elsewhere, truth)
 
 
 @pytest.fixture(scope="module")
 def trained(encoder: DualEncoder):
-    """Two domains in another order of classes, a quarter of the labels wrong."""
+    """Two domains with their classes in another order, a fifth of the labels wrong."""
     generator = torch.Generator().manual_seed(4)
     styles = [0.1 * torch.randn(16, generator=generator) for _ in range(2)]
     order = torch.tensor([2, 0, 3, 1])
-    first, second = known(1, styles[0], 0.25), known(2, styles[1], 0.25)
+    first, second = known(1, styles[0], 0.2), known(2, styles[1], 0.2)
     second = (second[0], order[second[1]], order[second[2]])
     vectors, truths, labels = zip(first, second, strict=True)
     stage = PromptStage(encoder, vectors, labels, CLASSES, SETTINGS, 0)
@@ -49,7 +52,7 @@ def test_the_losses_fall_and_re_pairing_begins_after_the_warm_up(trained) -> Non
     numbers = trained[3]
     assert numbers[-1]["loss"] < 0.7 * numbers[0]["loss"]
     assert all(each["repaired"] == 0.0 for each in numbers[: SETTINGS.repair_after])
-    assert 0.1 < numbers[-1]["repaired"] < 0.4
+    assert 0.1 < numbers[-1]["repaired"] < 0.3
 
 
 def test_re_pairing_with_learned_prompts_raises_the_accuracy_of_pseudo_labels(trained) -> None:
@@ -82,9 +85,9 @@ def test_more_classes_than_a_batch_are_asked_in_part(encoder: DualEncoder) -> No
 
 
 def test_the_words_stand_between_the_template_and_its_end(encoder: DualEncoder) -> None:
-    template, slot, end = template_of(encoder, "an image of a", 3)
-    whole = encoder.tokenize(["an image of a x x x"])
-    torch.testing.assert_close(template, encoder.embed(whole.ids)[0])
+    template, slot, end = template_of(encoder, "a photo of a", 3)
+    whole = encoder.tokenize(["a photo of a x x x"])
+    torch.testing.assert_close(template[: whole.ids.shape[1]], encoder.embed(whole.ids)[0])
     assert int(end) == int(whole.end[0]) == slot + 3
 
 

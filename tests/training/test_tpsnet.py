@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import samekind
 from samekind.errors import SamekindError, UsageError
-from samekind.training import checkpoint, loop, tpsnet_synergy
+from samekind.training import checkpoint, loop, tpsnet, tpsnet_synergy
 from samekind.training.journal import NAME
 from samekind.training.settings import Settings
 
@@ -121,6 +121,15 @@ def test_a_checkpoint_of_another_backbone_or_of_other_settings_is_refused(tmp_pa
     file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(SamekindError, match=r"damaged .*Remove the folder"):
         checkpoint.load(file, key="one")
+
+
+def test_the_folder_of_another_run_is_refused_before_anything_is_computed(
+    world: Path, tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.claim(tmp_path / "r.work", "another")
+    monkeypatch.setattr(tpsnet, "PictureCache", None)
+    with pytest.raises(SamekindError, match=r"r\.work belongs to another run"):
+        run(world, tmp_path / "r", tiny_clip)
 
 
 def test_a_loss_that_is_no_number_stops_with_the_step_and_the_last_good_checkpoint(

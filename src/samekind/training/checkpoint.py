@@ -11,6 +11,27 @@ from torch import Tensor
 from samekind.errors import SamekindError
 
 
+def claim(folder: Path, key: str) -> None:
+    """Make a run's folder its own; raises SamekindError where it is another run's, before anything is computed."""
+    note = folder / "key"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not note.is_file():
+            note.write_text(key, encoding="utf-8")
+        known = note.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SamekindError(f"{folder} cannot be used: {error}. Remove it, or give another --out.") from error
+    if known != key:
+        raise _another(folder)
+
+
+def _another(folder: Path) -> SamekindError:
+    return SamekindError(
+        f"{folder} belongs to another run: its pictures, settings, seed or backbone differ. Give another --out, or "
+        "remove that folder to start anew."
+    )
+
+
 def save(file: Path, tensors: Mapping[str, Tensor], *, key: str, epoch: int) -> None:
     """Write a checkpoint whole or not at all; raises SamekindError when the disk refuses."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
@@ -40,10 +61,7 @@ def load(file: Path, *, key: str) -> tuple[dict[str, Tensor], int] | None:
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise SamekindError(f"{file} is damaged ({error}). Remove the folder {file.parent} and start anew.") from error
     if facts.get("key") != key:
-        raise SamekindError(
-            f"{file} belongs to another run: its pictures, settings, seed or backbone differ. Give another --out, or "
-            f"remove the folder {file.parent} to start anew."
-        )
+        raise _another(file.parent)
     return tensors, epoch
 
 

@@ -93,6 +93,7 @@ def train_tpsnet(
     work = out.with_name(f"{out.name}.work")
     run = Run(work, key, report if place()[0] == 0 else _silent, Journal(work))
     learned = Learned([], {}, {})
+    checkpoint.claim(work, key)
     with first_alone(), learned.timed("encode"):
         cache = _encoded(found, encoder, device, settings, run)
     method = learn(cache, classes_count, seed, settings, run, learned)
