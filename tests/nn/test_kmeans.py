@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import silhouette_score
 
 from samekind.errors import UsageError
-from samekind.nn.kmeans import estimate_count, kmeans, silhouette, unit
+from samekind.nn.kmeans import carried_kmeans, estimate_count, kmeans, silhouette, unit
 
 
 def blobs(classes: int, each: int, seed: int = 0, noise: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
@@ -67,3 +67,27 @@ def test_the_number_of_groups_that_lie_apart_is_estimated() -> None:
 def test_no_number_is_estimated_of_three_pictures() -> None:
     with pytest.raises(UsageError, match="--classes-count"):
         estimate_count([blobs(3, 1)[0]], seed=0)
+
+
+@pytest.mark.parametrize("domains", [2, 3])
+def test_carried_groups_of_one_number_are_one_class_in_every_domain(domains: int) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(5), 12)
+    style = [0.8 * rng.normal(size=12) for _ in range(domains)]
+    made = [np.eye(5, 12)[truth] + each + 0.1 * rng.normal(size=(60, 12)) for each in style]
+    found = carried_kmeans(made, 5, seed=0, names=["a domain"] * domains)
+    for each in found:
+        np.testing.assert_array_equal(each.labels, found[0].labels)
+    assert len(np.unique(found[0].labels)) == 5
+    assert all(len(np.unique(found[0].labels[truth == name])) == 1 for name in range(5))
+
+
+def test_carried_groups_refuse_a_small_domain_by_name() -> None:
+    with pytest.raises(UsageError, match="The small one has 3 pictures, too few for 4"):
+        carried_kmeans([blobs(4, 2)[0], blobs(3, 1)[0]], 4, seed=0, names=["The large one", "The small one"])
+
+
+def test_a_centre_without_vectors_stays_and_nothing_is_lost() -> None:
+    vectors, _ = blobs(2, 6)
+    found = carried_kmeans([vectors, vectors[:6]], 4, seed=0, names=["a", "b"])
+    assert all(np.isfinite(each.centres).all() and len(each.centres) == 4 for each in found)

@@ -10,6 +10,7 @@ from samekind.errors import UsageError
 
 ITERATIONS = 20
 RESTARTS = 5
+ROUNDS = 2  # that domains hand their centres round
 SAMPLE = 1_000  # vectors that the silhouette looks at: its cost grows with their square
 
 
@@ -54,6 +55,42 @@ def kmeans(
     )
     machine.train(points)
     centres = unit(np.asarray(machine.centroids))
+    cosines = points @ centres.T
+    labels = cosines.argmax(1)
+    return Clusters(centres, labels, float(cosines[np.arange(len(points)), labels].mean()))
+
+
+def carried_kmeans(
+    domains: Sequence[Float[np.ndarray, "_n e"]], count: int, *, seed: int, names: Sequence[str], rounds: int = ROUNDS
+) -> list[Clusters]:
+    """K-means in every domain, such that groups of equal number begin as one: a group in all domains.
+
+    Each domain's mean is taken away first: it is its style. One domain is grouped alone; from its centres the others
+    start, and then each domain in turn starts from the mean of the others' centres, `rounds` times. Every domain is
+    tried as the first one, and the groups whose vectors lie closest to their centres are taken. Raises UsageError for
+    a domain with fewer vectors than groups.
+    """
+    points = [unit(each - each.mean(0, keepdims=True)) for each in domains]
+    alone = [kmeans(each, count, seed=seed, what=name) for each, name in zip(points, names, strict=True)]
+    tried = []
+    for first, found in enumerate(alone):
+        started = [found if place == first else _lloyd(each, found.centres) for place, each in enumerate(points)]
+        for _ in range(rounds):
+            for place, each in enumerate(points):
+                others = sum(group.centres for other, group in enumerate(started) if other != place)
+                started[place] = _lloyd(each, unit(np.asarray(others))) if len(points) > 1 else started[place]
+        tried.append(started)
+    return max(tried, key=lambda groups: sum(group.cosine for group in groups))
+
+
+def _lloyd(points: Float[np.ndarray, "n e"], centres: Float[np.ndarray, "c e"]) -> Clusters:
+    """Spherical K-means from given centres; a centre that loses all its points stays where it is."""
+    for _ in range(ITERATIONS):
+        labels = (points @ centres.T).argmax(1)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, labels, points)
+        filled = np.bincount(labels, minlength=len(centres)) > 0
+        centres = np.where(filled[:, None], unit(sums), centres)
     cosines = points @ centres.T
     labels = cosines.argmax(1)
     return Clusters(centres, labels, float(cosines[np.arange(len(points)), labels].mean()))

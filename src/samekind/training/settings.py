@@ -24,7 +24,8 @@ _MOST = {"smoothing": 1.0, "momentum": 1.0, "unknown": 1.0, "dropout": 1.0}
 Profile = Literal["all", "clean"]
 Tune = Literal["none", "last", "all"]
 Labels = Literal["prompts", "kmeans"]
-Match = Literal["prompts", "pictures", "none"]
+Match = Literal["prompts", "pictures", "groups"]
+Groups = Literal["carried", "separate"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class SynergySettings:
     temperature: float = 0.05
     unknown: float = 0.5  # the share of pictures whose domain is not told, as most queries' is not
     labels: Labels = "prompts"  # pseudo-labels: those mended by re-pairing, or K-means' own
-    match: Match = "prompts"  # how classes of several domains are matched: by text, by picture, or not at all
+    match: Match = "groups"  # how classes of several domains are matched: by text, by picture, or by their number
     match_centred: bool = False
     tune: Tune = "none"
     tune_rate: float = 5e-6
@@ -72,6 +73,7 @@ class Settings:
     synergy: SynergySettings = field(default_factory=SynergySettings)
     model: TPSNetConfig = field(default_factory=TPSNetConfig)
     profile: Profile = "all"
+    groups: Groups = "carried"  # K-means of each domain from the others' centres, or each on its own
     cache_gib: float = 4.0  # what pixels and tokens may take on disk while training
 
     @classmethod
@@ -94,6 +96,10 @@ class Settings:
             for part in reversed(key.strip().split(".")):
                 values = {part: values}
             made = changed(made, values, f"--set {setting}")
+        if made.groups == "separate" and made.synergy.match == "groups":
+            raise UsageError(
+                "Separate groups have no numbers in common: set synergy.match=prompts or synergy.match=pictures too."
+            )
         return made
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from samekind.images.refs import Skip
 from samekind.methods.base import EncoderFacts
 from samekind.methods.tpsnet import TPSNet
 from samekind.methods.zero_shot import ZeroShot
-from samekind.nn.kmeans import estimate_count, kmeans, unit
+from samekind.nn.kmeans import carried_kmeans, estimate_count, kmeans, unit
 from samekind.nn.losses import repair
 from samekind.nn.matching import match_domains
 from samekind.nn.processes import first_alone, place
@@ -159,7 +159,7 @@ def learn(
     """Both stages over encoded pictures; fills `learned`."""
     vectors = [cache.pooled[torch.from_numpy(cache.data.rows(domain))] for domain in range(len(cache.data.domains))]
     with first_alone(), learned.timed("group"):
-        count = _groups(vectors, cache.data, classes_count, seed, run, learned)
+        count = _groups(vectors, cache.data, classes_count, settings.groups, seed, run, learned)
     encoder = cache.engine.encoder
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -179,7 +179,13 @@ def learn(
 
 
 def _groups(
-    vectors: Sequence[Tensor], data: Unlabelled, classes_count: Count, seed: int, run: Run, learned: Learned
+    vectors: Sequence[Tensor],
+    data: Unlabelled,
+    classes_count: Count,
+    way: str,
+    seed: int,
+    run: Run,
+    learned: Learned,
 ) -> int:
     """K-means in every domain; kept on disk, so that a resumed run has the very same groups."""
     file = run.work / "groups.safetensors"
@@ -192,7 +198,10 @@ def _groups(
     kept = checkpoint.load(file, key=run.key)
     if kept is None:
         names = [f"The domain {name}" for name in data.domains]
-        made = [kmeans(each, count, seed=seed, what=name) for each, name in zip(plain, names, strict=True)]
+        if way == "carried":
+            made = carried_kmeans(plain, count, seed=seed, names=names)
+        else:
+            made = [kmeans(each, count, seed=seed, what=name) for each, name in zip(plain, names, strict=True)]
         tensors = {str(domain): torch.from_numpy(each.labels) for domain, each in enumerate(made)}
         checkpoint.save(file, tensors, key=run.key, epoch=1)
         kept = tensors, 1
@@ -228,7 +237,7 @@ def _text_prior(
 def _match(method: TPSNet, vectors: Sequence[Tensor], settings: Settings, learned: Learned) -> None:
     """Which class of each domain is which shared class, by the prompts or by the pictures."""
     way = settings.synergy.match
-    if way == "none":
+    if way == "groups":  # equal numbers are one class, as carried groups begin
         return
     if way == "prompts" and method.has_text:
         known = list(method.priors.cpu())
