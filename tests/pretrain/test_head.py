@@ -49,32 +49,37 @@ def test_the_same_seed_gives_the_same_projection_and_another_one_another():
     assert not torch.equal(first, other)
 
 
-def test_the_contrast_is_khoslas_equation_picture_by_picture():
-    vectors, caption = (
-        torch.randn(7, 5, generator=torch.Generator().manual_seed(0)),
-        torch.tensor([0, 0, 0, 1, 1, 2, 3]),
-    )
+def test_the_contrast_is_khoslas_equation_over_pictures_of_other_domains():
+    vectors = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
+    caption, domain = torch.tensor([0, 0, 0, 1, 1, 2, 2, 3]), torch.tensor([0, 1, 1, 0, 1, 0, 0, 1])
     z = torch.nn.functional.normalize(vectors, dim=1)
     terms = []
-    for i in range(7):
-        among = torch.stack([torch.exp(z[i] @ z[a] / 0.1) for a in range(7) if a != i]).sum()
+    for i in range(8):
+        others = [a for a in range(8) if caption[a] != caption[i] or domain[a] != domain[i]]
+        among = torch.stack([torch.exp(z[i] @ z[a] / 0.1) for a in others]).sum()
         own = [
-            -torch.log(torch.exp(z[i] @ z[p] / 0.1) / among) for p in range(7) if p != i and caption[p] == caption[i]
+            -torch.log(torch.exp(z[i] @ z[p] / 0.1) / among)
+            for p in range(8)
+            if caption[p] == caption[i] and domain[p] != domain[i]
         ]
         terms += [torch.stack(own).mean()] if own else []
-    assert len(terms) == 5
-    assert torch.allclose(contrast(vectors, caption, 0.1), torch.stack(terms).mean(), atol=1e-5)
+    assert len(terms) == 5  # the third caption has two pictures, of one domain
+    assert torch.allclose(contrast(vectors, caption, domain, 0.1), torch.stack(terms).mean(), atol=1e-5)
 
 
-def test_the_contrast_of_captions_that_occur_once_is_zero_and_its_gradient_finite():
+@pytest.mark.parametrize(
+    ("caption", "domain"),
+    [([0, 1, 2, 3], [0, 1, 0, 1]), ([0, 0, 1, 1], [2, 2, 2, 2]), ([0, 0, 0, 0], [2, 2, 2, 2])],
+)
+def test_without_a_caption_in_two_domains_the_contrast_is_zero_and_its_gradient_finite(caption, domain):
     vectors = torch.randn(4, 3, requires_grad=True)
-    loss = contrast(vectors, torch.arange(4), 0.1)
+    loss = contrast(vectors, torch.tensor(caption), torch.tensor(domain), 0.1)
     loss.backward()
     assert loss.item() == 0.0
     assert torch.equal(vectors.grad, torch.zeros(4, 3))
 
 
-def test_the_contrast_brings_pictures_with_one_caption_together():
+def test_the_contrast_brings_the_domains_of_a_caption_together():
     material = random_material()
     features = torch.randn(16, 1280, generator=torch.Generator().manual_seed(2))
     drawn = Drawn(features, torch.arange(16), torch.zeros(16, dtype=torch.long))
@@ -83,6 +88,6 @@ def test_the_contrast_brings_pictures_with_one_caption_together():
         projection, recipe = tower().projection, replace(TINY_HEAD, contrast_weight=weight, rate=1e-2)
         fit(projection, drawn, material, recipe, TINY_VISUAL, 1, lambda _: None)
         with torch.no_grad():
-            return float(contrast(projection(features), material.caption, 0.1))
+            return float(contrast(projection(features), material.caption, material.domain, 0.1))
 
     assert after(4.0) < after(0.0) - 0.1

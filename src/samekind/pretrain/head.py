@@ -13,6 +13,8 @@ from samekind.clip.mobilenet import MobileNet
 from samekind.pretrain.visual import Batch, Material, VisualRecipe, losses, make_batch
 from samekind.retriever.encode import ordered_map
 
+NEVER = -1e4  # the logit of what may not be chosen; finite, for rows in which nothing may
+
 
 @dataclass(frozen=True)
 class HeadRecipe:
@@ -23,7 +25,7 @@ class HeadRecipe:
     steps: int = 500
     batch: int = 1024
     rate: float = 1e-3
-    contrast_weight: float = 4.0  # of pictures with one caption lying together, beside the losses of the visual stage
+    contrast_weight: float = 4.0  # of one caption's domains lying together, beside the losses of the visual stage
     contrast_temperature: float = 0.1
     seed: int = -1  # of the draws; -1 is the seed of the rest
 
@@ -91,7 +93,8 @@ def fit(
         batch = Batch(pooled.new_zeros(len(pick), 3, 1, 1), drawn.rows[pick], drawn.style[pick])
         vectors = projection(pooled)
         parts = losses(pooled, vectors, batch, material, visual)
-        together = contrast(vectors, material.caption[batch.rows], recipe.contrast_temperature)
+        shown = material.caption[batch.rows], material.domain[batch.rows]
+        together = contrast(vectors, *shown, recipe.contrast_temperature)
         parts["contrast"] = recipe.contrast_weight * together
         loss = torch.stack(list(parts.values())).sum()
         optimiser.zero_grad(set_to_none=True)
@@ -101,15 +104,18 @@ def fit(
         report(told | {name: float(part.detach()) for name, part in parts.items()})
 
 
-def contrast(vectors: Float[Tensor, "b e"], caption: Int[Tensor, " b"], temperature: float) -> Float[Tensor, ""]:
-    """Cross-entropy of finding the pictures with one's own caption among all others of the batch, by cosine.
+def contrast(
+    vectors: Float[Tensor, "b e"], caption: Int[Tensor, " b"], domain: Int[Tensor, " b"], temperature: float
+) -> Float[Tensor, ""]:
+    """Cross-entropy of finding the pictures of other domains with one's own caption among those of all other captions.
 
-    Supervised contrastive loss, Khosla et al. 2020, equation 2; a picture without such another has no part in it. 0
-    where no picture has one.
+    Supervised contrastive loss, Khosla et al. 2020, equation 2, with pictures of another domain alone as positives
+    (chosen here: it is what a search across domains asks for). Pictures of one's own domain and caption count neither
+    way. A picture without a positive has no part in it; 0 where no picture has one.
     """
     z = F.normalize(vectors, dim=1)
-    own = torch.eye(len(z), dtype=torch.bool)
-    same = (caption[:, None] == caption[None]) & ~own
-    logs = F.log_softmax((z @ z.T / temperature).masked_fill(own, -torch.inf), dim=1)
+    kind, across = caption[:, None] == caption[None], domain[:, None] != domain[None]
+    logs = F.log_softmax((z @ z.T / temperature).masked_fill(kind & ~across, NEVER), dim=1)
+    same = kind & across
     mean = torch.where(same, logs, 0.0).sum(1) / same.sum(1).clamp(min=1)
     return -mean.sum() / same.any(1).sum().clamp(min=1)
