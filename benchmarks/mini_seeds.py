@@ -1,9 +1,10 @@
-"""How far the figures of `mini` depend on chance: the same training with three cool-downs, mean and spread.
+"""How far the figures of `mini` depend on chance: three seeds of the last training stage, mean and spread.
 
     python benchmarks/mini_seeds.py mini SEED1_DIR SEED2_DIR --data ../shared/data/pacs ../shared/data/qc24 \
         [--card src/samekind/clip/mini/pretrain.json]
 
-Each retriever is measured by benchmarks/zero_shot.py's rules on each folder of root/domain/class/picture. Written to
+The folders come from mini's own command with `--set head.seed=1` and 2, beside a copy of its `work`. Each is measured
+by benchmarks/zero_shot.py's rules on each folder of root/domain/class/picture. Written to
 benchmarks/results/mini-seeds.json: the figures of each seed, their mean and standard deviation (n - 1). `--card` puts
 the means and deviations into the card of the first one.
 """
@@ -53,7 +54,7 @@ def main() -> None:
     write(report, args.out)
     if args.card is not None:
         card = json.loads(args.card.read_text())
-        card["cool_down_seeds"] = len(args.retrievers)
+        card["last_stage_seeds"] = len(args.retrievers)
         card["benchmarks"] = {name: part["figures"] for name, part in report["data"].items()}
         args.card.write_text(json.dumps(card, indent=2) + "\n")
 
