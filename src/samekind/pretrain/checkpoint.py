@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from samekind.errors import SamekindError
+from samekind.training.checkpoint import load_optimiser, optimiser_tensors
 
 
 def keep(
@@ -18,8 +19,7 @@ def keep(
     tensors = {
         f"{part}.{name}": p.detach() for part, module in modules.items() for name, p in module.named_parameters()
     }
-    for key, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{key}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    tensors |= optimiser_tensors(optimiser)
     tensors = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
@@ -45,10 +45,5 @@ def go_on(
     for part, module in modules.items():
         head = f"{part}."
         module.load_state_dict({k.removeprefix(head): v for k, v in tensors.items() if k.startswith(head)})
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimiser."):
-            _, key, value = name.split(".")
-            state.setdefault(int(key), {})[value] = tensor
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    load_optimiser(optimiser, tensors)
     return facts
