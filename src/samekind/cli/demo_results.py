@@ -131,7 +131,8 @@ def page(gallery: Gallery, found: Labelled, scores: Results) -> str:
     lead = (
         f"{len(found.uris):,} pictures of {len(found.classes)} classes in {len(found.domains)} domains, encoded by "
         f"{gallery.meta.name}. Queries from {query}, hits from {photo}: the first hit is of the same class for "
-        f"{first.metrics['P@1']:.0%} of the {first.queries:,} queries, by chance for {first.chance:.0%}."
+        f"{round(first.metrics['P@1'] * first.queries):,} of the {first.queries:,} queries, by chance for "
+        f"{round(first.chance * first.queries):,}."
     )
     title = "The same kind of thing, in another style"
     return render_page(title, sections, lead=lead, tables=[_matrix(found, scores)])
