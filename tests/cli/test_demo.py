@@ -96,7 +96,7 @@ def test_colours_find_colours_with_every_hit_right_and_ticked(tmp_path: Path, co
     page = (tmp_path / "out/index.html").read_text(encoding="utf-8")
     # Each query has six hits, of nine pictures of the other domain: the three of its class, then three others.
     assert page.count("&#10003; same") == page.count("&#10007; other") == 3 * (3 + 3 + 3)
-    assert "100% of the 9 queries, by chance for 33%" in page
+    assert "9 of the 9 queries, by chance for 3." in page
 
 
 def test_somebody_elses_pictures_are_only_read(tmp_path: Path, coloured: Path) -> None:
