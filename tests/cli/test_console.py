@@ -2,8 +2,8 @@
 
 import pytest
 
-from samekind.cli.console import printable, table
-from samekind.cli.progress import LOG_SECONDS, display, duration, line
+from samekind.cli.console import duration, printable, table
+from samekind.cli.progress import LOG_SECONDS, display, line
 from samekind.gallery.report import Progress
 
 

@@ -16,7 +16,7 @@ from samekind.evaluation.metrics import (
     recall_at_k,
 )
 from samekind.evaluation.scoring import Scores, score_queries
-from samekind.evaluation.significance import fisher_randomisation, holm, paired_bootstrap
+from samekind.evaluation.significance import fisher_randomisation, holm
 from samekind.evaluation.summary import bootstrap
 
 ROW = hnp.arrays(bool, st.tuples(st.just(1), st.integers(1, 30)))
@@ -127,14 +127,13 @@ def test_an_interval_contains_its_mean_and_grows_with_its_level(values: list[flo
 
 @settings(max_examples=50, deadline=None)
 @given(VALUES, st.data())
-def test_tests_are_symmetric_and_their_p_values_are_probabilities(values: list[float], data: st.DataObject) -> None:
+def test_the_test_is_symmetric_and_its_p_values_are_probabilities(values: list[float], data: st.DataObject) -> None:
     a = np.array(values, np.float32)
     b = np.array(data.draw(st.permutations(values)), np.float32)
-    for test in (paired_bootstrap, fisher_randomisation):
-        p = test(a, b, draws=100)
-        assert 0 < p <= 1
-        assert p == test(b, a, draws=100)
-        assert test(a, a, draws=100) == 1
+    p = fisher_randomisation(a, b, draws=100)
+    assert 0 < p <= 1
+    assert p == fisher_randomisation(b, a, draws=100)
+    assert fisher_randomisation(a, a, draws=100) == 1
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from samekind.cli.console import printable
+from samekind.cli.console import duration, printable
 from samekind.cli.drawing import drawn, literal, table
-from samekind.cli.progress import duration
 
 if TYPE_CHECKING:
     from samekind.datasets.check import CheckReport, Copies

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from samekind.cli.console import json_result, result, verb
-from samekind.cli.progress import duration
+from samekind.cli.console import duration, json_result, result, verb
 from samekind.cli.stages import display
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from samekind.cli.console import message
+from samekind.cli.console import duration, message
 from samekind.gallery.report import Progress
 
 LOG_SECONDS = 5.0
@@ -74,13 +74,3 @@ def _rate_and_time(progress: Progress) -> str:
     if progress.eta is not None:
         parts.append(f"{duration(progress.eta)} left")
     return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """A time span for people: 8 s, 2 min 5 s, 3 h 20 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

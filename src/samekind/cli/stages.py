@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from samekind.cli.console import message
-from samekind.cli.progress import duration
+from samekind.cli.console import duration, message
 
 LOG_SECONDS = 20.0
 

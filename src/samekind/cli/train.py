@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from samekind.cli.console import json_result, message, printable, result, verb
+from samekind.cli.console import duration, json_result, message, printable, result, verb
 from samekind.cli.galleries import short
-from samekind.cli.progress import duration
 from samekind.cli.stages import display
 from samekind.errors import UsageError
 
