@@ -211,7 +211,8 @@ def test_a_picture_size_that_no_tokens_fill_is_refused_before_any_work(inputs, t
 @pytest.mark.slow
 def test_from_a_table_to_an_encoder_that_loads_and_a_second_call_that_only_finishes(inputs, sentences, tmp_path):
     out, told = tmp_path / "out", []
-    card = pretrain(inputs, out, TINY, seed=0, report=lambda stage, parts: told.append(stage))
+    card = pretrain(inputs, out, TINY, seed=0, report=lambda stage, parts: told.append(stage), command="typed")
+    assert card["command"] == "typed"
     encoder = load_encoder(out)
     assert encoder.dim == 32
     assert encoder.image(torch.zeros(1, 3, 64, 64)).tokens.shape == (1, 4, 32)

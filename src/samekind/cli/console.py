@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, ParamSpec
@@ -103,6 +104,11 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 def _is_number(cell: str) -> bool:
     return cell.lstrip("-").replace(".", "", 1).isdigit()
+
+
+def command() -> str:
+    """What was typed, with the program by its name alone."""
+    return shlex.join(["samekind", *sys.argv[1:]])
 
 
 def duration(seconds: float) -> str:

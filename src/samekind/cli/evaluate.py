@@ -1,7 +1,5 @@
 """`samekind evaluate`: how good retrievers are, on labelled pictures, by a protocol."""
 
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from samekind.cli.console import json_result, message, result, verb
+from samekind.cli.console import command, json_result, message, result, verb
 from samekind.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,11 +93,6 @@ def evaluate(
     from samekind.cli.evaluate_table import text
 
     result("\n".join(text(report.to_json()) for report in reports))
-
-
-def command() -> str:
-    """What was typed, with the program by its name alone."""
-    return shlex.join(["samekind", *sys.argv[1:]])
 
 
 def class_names(given: str) -> list[str]:

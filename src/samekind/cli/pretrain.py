@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from samekind.cli.console import duration, json_result, result, verb
+from samekind.cli.console import command, duration, json_result, result, verb
 from samekind.cli.stages import display
 
 
@@ -48,7 +48,7 @@ def pretrain(
     recipe = Recipe.read(config, settings or [])
     inputs = Inputs(captions, start, labels, vectors, names, nouns, tuple(exclude or ()))
     with joined(), display() as show:
-        card = run(inputs, out, recipe, seed=seed, report=show)
+        card = run(inputs, out, recipe, seed=seed, report=show, command=command())
         if place()[0] > 0:
             return
     if as_json:

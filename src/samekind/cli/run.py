@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from samekind.cli.console import json_result, message, printable, result, verb
-from samekind.cli.evaluate import command, remark, showing
+from samekind.cli.console import command, json_result, message, printable, result, verb
+from samekind.cli.evaluate import remark, showing
 from samekind.cli.galleries import short
 
 if TYPE_CHECKING:

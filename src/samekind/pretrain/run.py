@@ -37,8 +37,10 @@ SKIPPED = "skipped.jsonl"  # of the table's pictures, with the reasons
 HOLD_OUT = 12  # every twelfth picture, by the hash of its path, of captions that two domains share
 
 
-def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Report) -> dict[str, Any]:
-    """Make a dual encoder in the folder `out` and return its card.
+def pretrain(
+    inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Report, command: str | None = None
+) -> dict[str, Any]:
+    """Make a dual encoder in the folder `out` and return its card, which keeps `command`, what was typed.
 
     The same call again goes on where a killed one stopped (`out/work`). The folder is a checkpoint that
     `samekind index --retriever out` takes.
@@ -74,6 +76,7 @@ def pretrain(inputs: Inputs, out: Path, recipe: Recipe, *, seed: int, report: Re
         "samekind": samekind.__version__,
         "name": out.resolve().name,
         "made": time.strftime("%Y-%m-%d", time.gmtime()),
+        "command": command,
         "seconds": round(clock.seconds()),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
         "seed": seed,
