@@ -8,6 +8,7 @@ import typer
 from samekind.cli.console import command, json_result, message, printable, result, verb
 from samekind.cli.evaluate import remark, showing
 from samekind.cli.galleries import short
+from samekind.errors import UsageError
 
 if TYPE_CHECKING:
     from samekind.evaluation.recipes import Outcome, Recipe
@@ -31,6 +32,8 @@ def run(
     """Run a recipe: train if it says so, evaluate, write the result, and say whether the score is as expected."""
     from samekind.evaluation.recipes import Recipe, run_recipe
 
+    if out.suffix == ".json":
+        raise UsageError(f"--out {out}: give a folder; the file in it is called as the recipe is.")
     known = Recipe.read(recipe)
     with showing() as show:
         outcome = run_recipe(
