@@ -1,16 +1,14 @@
 """Everything that can be set about training, from a TOML file and from `key=value` pairs."""
 
 import math
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from samekind.errors import UsageError
 from samekind.methods.tpsnet import TPSNetConfig
-
-S = TypeVar("S")
+from samekind.training.overrides import overridden, typed
 
 # Parts of the network that other options give.
 _GIVEN = {
@@ -82,20 +80,7 @@ class Settings:
 
         Raises UsageError: no such file, not TOML, an unknown key, a value of the wrong kind.
         """
-        made = cls()
-        if file is not None:
-            try:
-                made = changed(made, tomllib.loads(file.read_text(encoding="utf-8")), str(file))
-            except (OSError, ValueError) as error:
-                raise UsageError(f"{file} cannot be read as settings: {error}") from error
-        for setting in settings:
-            key, separator, text = setting.partition("=")
-            if not separator:
-                raise UsageError(f"--set {setting}: write key=value, for example synergy.epochs=30")
-            values: Any = _value(text)
-            for part in reversed(key.strip().split(".")):
-                values = {part: values}
-            made = changed(made, values, f"--set {setting}")
+        made = overridden(cls(), file, settings, called="settings", example="synergy.epochs=30", check=_checked)
         if made.groups == "separate" and made.synergy.match == "groups":
             raise UsageError(
                 "Separate groups have no numbers in common: set synergy.match=prompts or synergy.match=pictures too."
@@ -107,43 +92,16 @@ class Settings:
         return {**asdict(self), "model": {**asdict(self.model), "domains": list(self.model.domains)}}
 
 
-def _value(text: str) -> Any:
-    """A TOML value, or the text itself where it is none."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def changed(settings: S, values: Mapping[str, Any], where: str) -> S:
-    """The settings with some values replaced, tables within tables followed; raises UsageError that names `where`."""
-    if isinstance(settings, TPSNetConfig) and (given := sorted(values.keys() & _GIVEN.keys())):
-        raise UsageError(f"{where}: {given[0]} is no setting: {_GIVEN[given[0]]}")
-    known = {each.name: each.type for each in fields(settings)}  # type: ignore[arg-type]
-    updates: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in known:
-            raise UsageError(f"{where}: there is no setting {key!r}; known here are {', '.join(sorted(known))}")
-        now = getattr(settings, key)
-        if is_dataclass(now):
-            if not isinstance(value, Mapping):
-                raise UsageError(f"{where}: {key} is a table of settings, not {value!r}")
-            updates[key] = changed(now, value, where)
-        else:
-            updates[key] = _checked(key, now, value, known[key], where)
-    return replace(settings, **updates)  # type: ignore[type-var]
-
-
-def _checked(key: str, now: Any, value: Any, kind: Any, where: str) -> Any:
+def _checked(owner: Any, key: str, value: Any, where: str) -> Any:
     """One value as its setting has it."""
-    if isinstance(now, float) and type(value) is int:
-        value = float(value)
-    if type(value) is not type(now):
-        raise UsageError(f"{where}: {key} must be of type {type(now).__name__}, not {value!r}")
+    if isinstance(owner, TPSNetConfig) and key in _GIVEN:
+        raise UsageError(f"{where}: {key} is no setting: {_GIVEN[key]}")
+    value = typed(owner, key, value, where)
     least = 0 if key in _MAY_BE_ZERO or isinstance(value, float) else 1
     if isinstance(value, int | float) and not least <= value <= _MOST.get(key, math.inf):
         most = f" and at most {_MOST[key]:g}" if key in _MOST else ""
         raise UsageError(f"{where}: {key} must be at least {least}{most}, not {value!r}")
+    kind = next(each.type for each in fields(owner) if each.name == key)
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise UsageError(f"{where}: {key} is one of {', '.join(get_args(kind))}, not {value!r}")
     return value
