@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import samekind
 from samekind.errors import SamekindError, UsageError
-from samekind.training import checkpoint, loop, tpsnet, tpsnet_synergy
+from samekind.training import adapt, checkpoint, loop, tpsnet_synergy
 from samekind.training.journal import NAME
 from samekind.training.settings import Settings
 
@@ -127,7 +127,7 @@ def test_the_folder_of_another_run_is_refused_before_anything_is_computed(
     world: Path, tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint.claim(tmp_path / "r.work", "another")
-    monkeypatch.setattr(tpsnet, "PictureCache", None)
+    monkeypatch.setattr(adapt, "PictureCache", None)
     with pytest.raises(SamekindError, match=r"r\.work belongs to another run"):
         run(world, tmp_path / "r", tiny_clip)
 

@@ -4,15 +4,16 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from samekind.errors import UsageError
 
 if TYPE_CHECKING:
     from samekind.retriever.store import Retriever
+    from samekind.training.adapt import Count, Trainer
 
 TRAINERS: dict[str, str] = {
-    "tpsnet": "samekind.training.tpsnet:train_tpsnet",
+    "tpsnet": "samekind.training.tpsnet:TPSNET",
 }
 
 
@@ -43,24 +44,22 @@ def train(
         raise UsageError(f"There is no training for {method!r}. There is for: {', '.join(sorted(TRAINERS))}.")
     if classes_count != "auto" and (not isinstance(classes_count, int) or classes_count < 1):
         raise UsageError(f"The number of classes is a whole number above 0, or auto, not {classes_count!r}.")
-    from samekind.training.settings import Settings
+    from samekind.training.adapt import Wanted, adapt
 
+    module, _, attribute = TRAINERS[method].partition(":")
+    trainer: Trainer[Any] = getattr(import_module(module), attribute)
     pairs = [f"{name}={value}" for name, value in settings.items()] if isinstance(settings, Mapping) else settings
-    options = {
-        "domains": domains,
-        "classes_count": classes_count,
-        "backbone": backbone,
-        "seed": seed,
-        "settings": Settings.read(None if config is None else Path(config), pairs),
-        "device": device,
-        "report": progress or _silent,
-    }
-    module, _, name = TRAINERS[method].partition(":")
-    run: Callable[..., Retriever] = getattr(import_module(module), name)
+    values = trainer.settings.read(None if config is None else Path(config), pairs)
+    wanted = Wanted(cast("Count", classes_count), seed, values)
+
+    def run(folder: Path) -> "Retriever":
+        report = progress or _silent
+        return adapt(trainer, data, folder, wanted, domains=domains, backbone=backbone, device=device, report=report)
+
     if out is not None:
-        return run(data, Path(out).expanduser().absolute(), **options)
-    with tempfile.TemporaryDirectory(prefix="samekind-") as folder:
-        retriever = run(data, Path(folder, method), **options)
+        return run(Path(out).expanduser().absolute())
+    with tempfile.TemporaryDirectory(prefix="samekind-") as temporary:
+        retriever = run(Path(temporary, method))
         retriever.ref = None
         return retriever
 

@@ -1,14 +1,11 @@
-"""Everything that can be set about training, from a TOML file and from `key=value` pairs."""
+"""Everything that can be set about the training of TPSNet."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal
 
 from samekind.errors import UsageError
 from samekind.methods.tpsnet import TPSNetConfig
-from samekind.training.overrides import overridden, typed
+from samekind.training.adapt_settings import AdaptSettings, within
 
 # Parts of the network that other options give.
 _GIVEN = {
@@ -19,7 +16,6 @@ _GIVEN = {
 _MAY_BE_ZERO = ("warmup", "repair_after")
 _MOST = {"smoothing": 1.0, "momentum": 1.0, "unknown": 1.0, "dropout": 1.0}
 
-Profile = Literal["all", "clean"]
 Tune = Literal["none", "last", "all"]
 Labels = Literal["prompts", "kmeans"]
 Match = Literal["prompts", "pictures", "groups"]
@@ -64,44 +60,30 @@ class SynergySettings:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(AdaptSettings):
     """Both stages, the parts of the network, and how the data are used."""
+
+    example: ClassVar[str] = "synergy.epochs=30"
 
     prompts: PromptSettings = field(default_factory=PromptSettings)
     synergy: SynergySettings = field(default_factory=SynergySettings)
     model: TPSNetConfig = field(default_factory=TPSNetConfig)
-    profile: Profile = "all"
     groups: Groups = "carried"  # K-means of each domain from the others' centres, or each on its own
-    cache_gib: float = 4.0  # what pixels and tokens may take on disk while training
 
     @classmethod
-    def read(cls, file: Path | None = None, settings: Sequence[str] = ()) -> "Settings":
-        """Defaults, then the TOML `file`, then settings such as `synergy.epochs=30`.
+    def checked(cls, owner: Any, key: str, value: Any, where: str) -> Any:
+        """One value as its setting has it; raises UsageError for one that it cannot have."""
+        if isinstance(owner, TPSNetConfig) and key in _GIVEN:
+            raise UsageError(f"{where}: {key} is no setting: {_GIVEN[key]}")
+        return within(owner, key, value, where, may_be_zero=_MAY_BE_ZERO, most=_MOST)
 
-        Raises UsageError: no such file, not TOML, an unknown key, a value of the wrong kind.
-        """
-        made = overridden(cls(), file, settings, called="settings", example="synergy.epochs=30", check=_checked)
-        if made.groups == "separate" and made.synergy.match == "groups":
+    def agree(self) -> None:
+        """Raise UsageError where single values are right but cannot go together."""
+        if self.groups == "separate" and self.synergy.match == "groups":
             raise UsageError(
                 "Separate groups have no numbers in common: set synergy.match=prompts or synergy.match=pictures too."
             )
-        return made
 
     def to_dict(self) -> dict[str, Any]:
         """For the card."""
         return {**asdict(self), "model": {**asdict(self.model), "domains": list(self.model.domains)}}
-
-
-def _checked(owner: Any, key: str, value: Any, where: str) -> Any:
-    """One value as its setting has it."""
-    if isinstance(owner, TPSNetConfig) and key in _GIVEN:
-        raise UsageError(f"{where}: {key} is no setting: {_GIVEN[key]}")
-    value = typed(owner, key, value, where)
-    least = 0 if key in _MAY_BE_ZERO or isinstance(value, float) else 1
-    if isinstance(value, int | float) and not least <= value <= _MOST.get(key, math.inf):
-        most = f" and at most {_MOST[key]:g}" if key in _MOST else ""
-        raise UsageError(f"{where}: {key} must be at least {least}{most}, not {value!r}")
-    kind = next(each.type for each in fields(owner) if each.name == key)
-    if get_origin(kind) is Literal and value not in get_args(kind):
-        raise UsageError(f"{where}: {key} is one of {', '.join(get_args(kind))}, not {value!r}")
-    return value

@@ -1,0 +1,63 @@
+"""What can be set about every method that learns from pictures, and how a setting's value is checked."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
+
+from samekind.errors import UsageError
+from samekind.training.overrides import overridden, typed
+
+Profile = Literal["all", "clean"]
+S = TypeVar("S", bound="AdaptSettings")
+
+
+@dataclass(frozen=True)
+class AdaptSettings:
+    """How the data are used; each method's own settings are a subclass. `example` is one of them, for messages."""
+
+    example: ClassVar[str] = "cache_gib=8"
+
+    profile: Profile = "all"
+    cache_gib: float = 4.0  # what pixels and tokens may take on disk while training
+
+    @classmethod
+    def read(cls: type[S], file: Path | None = None, settings: Sequence[str] = ()) -> S:
+        """Defaults, then the TOML `file`, then settings such as `profile=clean`.
+
+        Raises UsageError: no such file, not TOML, an unknown key, a value of the wrong kind.
+        """
+        made = overridden(cls(), file, settings, called="settings", example=cls.example, check=cls.checked)
+        made.agree()
+        return made
+
+    @classmethod
+    def checked(cls, owner: Any, key: str, value: Any, where: str) -> Any:
+        """One value as its setting has it; raises UsageError for one that it cannot have."""
+        return within(owner, key, value, where)
+
+    def agree(self) -> None:
+        """Raise UsageError where single values are right but cannot go together."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the card."""
+        return asdict(self)
+
+
+def within(
+    owner: Any, key: str, value: Any, where: str, *, may_be_zero: Collection[str] = (), most: Mapping[str, float] = {}
+) -> Any:
+    """The value of the field `key` of `owner`, checked: its type, a choice, whole numbers from 1, others from 0.
+
+    Raises UsageError, which names `where`.
+    """
+    value = typed(owner, key, value, where)
+    least = 0 if key in may_be_zero or isinstance(value, float) else 1
+    if isinstance(value, int | float) and not least <= value <= most.get(key, math.inf):
+        bound = f" and at most {most[key]:g}" if key in most else ""
+        raise UsageError(f"{where}: {key} must be at least {least}{bound}, not {value!r}")
+    kind = next(each.type for each in fields(owner) if each.name == key)
+    if get_origin(kind) is Literal and value not in get_args(kind):
+        raise UsageError(f"{where}: {key} is one of {', '.join(get_args(kind))}, not {value!r}")
+    return value
