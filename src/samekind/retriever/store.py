@@ -1,7 +1,9 @@
 """The retriever: encodes pictures and texts, and lives in one folder that holds everything it needs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ from PIL import Image, ImageOps
 from samekind.clip.encoder import DualEncoder
 from samekind.clip.hub import HUB_ID
 from samekind.clip.weights import load_encoder
-from samekind.errors import SamekindError
+from samekind.errors import SamekindError, UsageError
 from samekind.images.colour import to_rgb
 from samekind.images.decode import open_image
 from samekind.images.preprocess import Preprocess
@@ -20,7 +22,7 @@ from samekind.methods.base import EncoderFacts, Method, Space
 from samekind.retriever.card import CARD_NAME, Card
 from samekind.retriever.encode import BATCH, TEXT_BATCH, Engine, batches, default_workers, ordered_map
 from samekind.retriever.folder import BUNDLED, is_retriever, read_folder, write_folder
-from samekind.retriever.identity import describe
+from samekind.retriever.identity import describe, fingerprint
 from samekind.retriever.precision import Precision, choose_device, choose_dtype
 
 
@@ -101,6 +103,30 @@ class Retriever:
         target = Path(folder).expanduser().absolute()
         self.card = write_folder(target, self.encoder, self.method, self.card)
         self.ref = str(target)
+
+    def with_config(self, **changes: Any) -> "Retriever":
+        """The same tensors read under a changed configuration of the method, such as `output="fused"` of TPSNet's.
+
+        Another retriever by its hash, not on disk yet; backbone, device and precision are this one's. Raises UsageError
+        for a configuration that the method does not know, or for which other tensors would have to be trained.
+        """
+        told = ", ".join(f"{name} = {value!r}" for name, value in changes.items())
+        if unknown := changes.keys() - self.method.config().keys():
+            known = ", ".join(self.method.config()) or "nothing"
+            raise UsageError(f"{self.method.name} has no {sorted(unknown)[0]!r} in its configuration; it has {known}.")
+        with torch.random.fork_rng(devices=[]):  # fresh tensors are drawn, and replaced at once
+            method = type(self.method).from_config({**self.method.config(), **changes}, EncoderFacts.of(self.encoder))
+        try:
+            method.load_state_dict(self.method.state_dict())
+        except RuntimeError as error:
+            raise UsageError(
+                f"{self.name} cannot be read with {told}: it would have to be trained so, as its tensors are others."
+            ) from error
+        whole = fingerprint(self.card.backbone.sha256, self.encoder, method)
+        card = replace(self.card, config=method.config(), space=method.space, dim=method.dim, sha256=whole)
+        return Retriever(
+            self.encoder, method, card=card, device=str(self.device), precision=cast("Precision", self.precision)
+        )
 
     def encode_pixels(
         self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None
