@@ -244,7 +244,7 @@ def test_run_refuses_what_is_no_recipe_and_a_method_that_is_not_there(
     named = runner.invoke(app, ["run", str(tmp_path / "none.toml"), "--out", str(tmp_path / "r.json")])
     assert named.exit_code == 2
     assert "give a folder" in named.stderr
-    recipe.write_text(recipe.read_text() + '[train]\nmethod = "no_such_method"\n')
+    recipe.write_text(recipe.read_text() + '[train]\nmethod = "no_such_method"\nclasses_count = 3\nseeds = [0]\n')
     done = runner.invoke(app, ["run", str(recipe), "--data", str(tmp_path)])
     assert (done.exit_code, done.stdout) == (2, "")
     assert "no_such_method" in done.stderr

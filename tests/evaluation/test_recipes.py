@@ -18,7 +18,8 @@ from samekind.cli import app
 from samekind.datasets import DATASETS, dataset
 from samekind.errors import SamekindError, UsageError
 from samekind.evaluation.protocols import load_protocol
-from samekind.evaluation.recipes import Check, Expected, Recipe, located, run_recipe
+from samekind.evaluation.recipes import Expected, Recipe
+from samekind.evaluation.recipes_run import Check, located, run_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(path for path in (ROOT / "recipes").glob("*.toml") if path.name != "mini.toml")
@@ -123,18 +124,16 @@ def test_the_tolerance_itself_is_within() -> None:
     assert not Check("P@1", Expected(0.5, 0.1, "measured"), 0.601).within
 
 
+def test_a_recipe_that_trains_nothing_has_no_seeds(write: Any, root: Path) -> None:
+    with pytest.raises(UsageError, match="made trains nothing"):
+        run_recipe(Recipe.read(write()), data=root, seeds=[0])
+
+
 def test_of_another_retriever_nothing_is_expected(write: Any, root: Path, tmp_path: Path, tiny_clip: Path) -> None:
     recipe = Recipe.read(write('[expected."P@5"]\nvalue = 9\ntolerance = 0\nsource = "measured"\n'))
     outcome = run_recipe(recipe, data=root, retriever=tiny_clip, out=tmp_path, cache=tmp_path / "cache")
     assert outcome.good
     assert "not the recipe's" in outcome.unchecked
-
-
-def test_a_method_that_cannot_be_trained_here_is_refused_before_anything_is_read(write: Any, tmp_path: Path) -> None:
-    recipe = Recipe.read(write('[train]\nmethod = "no_such_method"\nseed = 1\n[train.settings]\nepochs = 3\n'))
-    assert recipe.train == {"method": "no_such_method", "seed": 1, "settings": {"epochs": 3}}
-    with pytest.raises(UsageError, match=r"no_such_method, which does not exist.*zero_shot.*--retriever"):
-        run_recipe(recipe, data=tmp_path / "missing")
 
 
 def test_zero_shot_has_nothing_to_train(write: Any, root: Path, tmp_path: Path) -> None:
@@ -167,8 +166,9 @@ def test_data_are_found_where_they_are_said_to_be(tmp_path: Path, monkeypatch: p
         ("[cost]\nprice = 3\n", r"\[cost\] has no entry 'price'"),
         ("[whatever]\n", r"no table \[whatever\]"),
         ("[cost]\ntime = 3\n", "time of .* must be str"),
-        ("[train]\nseed = 1\n", "lacks method"),
-        ('[train]\nmethod = "tpsnet"\nseed = true\n', "seed of .* must be int"),
+        ("[train]\nseeds = [1]\n", "lacks method"),
+        ('[train]\nmethod = "tpsnet"\nclasses_count = true\n', "classes_count of .* must be int"),
+        ('[readings.fused]\noutput = "fused"\n', "nothing is trained"),
         ('[expected.best]\nvalue = 1\ntolerance = 0\nsource = "measured"\n', "no metric 'best'"),
         ('[expected."P@1"]\nvalue = 1\ntolerance = 0\n', "needs value, tolerance and source"),
         ('[expected."P@1"]\nvalue = "1"\ntolerance = 0\nsource = "measured"\n', "needs value, tolerance and source"),

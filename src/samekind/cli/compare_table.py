@@ -63,11 +63,14 @@ def _cells(comparison: Comparison, metric: str, pair: int | None, group: str, va
     """A figure for each result, the best in bold, with its difference to the first."""
     best = max((value for value in values if value is not None), default=None)
     cells = []
-    for label, value in zip(comparison.labels, values, strict=True):
+    for label, result, value in zip(comparison.labels, comparison.results, values, strict=True):
         if value is None:
             cells.append(Text(""))
             continue
         cell = Text(f"{value:.3f}", "bold" if value == best and len(values) > 1 else "")
+        sd = result.mean_sd(metric) if pair is None else result.pairs[pair].sd.get(metric)
+        if sd is not None:
+            cell.append(f" ±{_short(sd)}", "dim")
         found = comparison.difference(label, metric, pair, group)
         if found is not None:
             mark = MARK if found.significant else " "

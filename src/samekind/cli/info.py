@@ -14,7 +14,7 @@ CARD, GALLERY, CHECKPOINT = "card.json", "gallery.json", "config.json"
 
 # What the table of an evaluation is made from, and what stands above it.
 OF_A_TABLE = {"headline", "seconds", "encoded", "cached", "skipped"}
-OF_A_RESULT = ("kind", "retriever", "data", "split", "seed", "versions", "machine", "command", "date")
+OF_A_RESULT = ("kind", "retriever", "data", "split", "seed", "seeds", "versions", "machine", "command", "date")
 
 
 @verb
@@ -27,16 +27,25 @@ def info(
     if as_json:
         json_result(facts)
     elif facts["kind"] == "evaluation" and facts.keys() >= OF_A_TABLE:
-        from samekind.cli.evaluate_table import text
+        from samekind.cli import evaluate_table
 
-        told = {name: facts[name] for name in OF_A_RESULT if facts.get(name) is not None}
-        result("".join(f"{line}\n" for line in lines(told)) + "\n" + text(facts))
+        result(_above(facts) + evaluate_table.text(facts))
+    elif facts["kind"] == "study":
+        from samekind.cli import study_table
+
+        result(_above(facts) + study_table.text(facts))
     else:
         result("".join(f"{line}\n" for line in lines(facts)))
 
 
+def _above(facts: dict[str, Any]) -> str:
+    """What a result is about, above its table."""
+    told = {name: facts[name] for name in OF_A_RESULT if facts.get(name) is not None}
+    return "".join(f"{line}\n" for line in lines(told)) + "\n"
+
+
 def describe(path: str) -> dict[str, Any]:
-    """The facts, `kind` first: retriever, gallery, evaluation or hits. Raises UsageError for anything else."""
+    """The facts, `kind` first: retriever, gallery, evaluation, study or hits. Raises UsageError for anything else."""
     place = Path(path).expanduser()
     if path == "mini":
         return _retriever(path)

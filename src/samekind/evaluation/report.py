@@ -125,8 +125,7 @@ class Report:
             for name, names in self.lists.items()
         }
         if self.skipped:
-            lines = [{"uri": skip.uri, "reason": skip.reason, "detail": skip.detail} for skip in self.skipped]
-            beside[target.with_suffix(SKIPPED)] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+            beside[target.with_suffix(SKIPPED)] = skipped_lines(self.skipped)
         text = readable(self.to_json())
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -139,6 +138,12 @@ class Report:
         except OSError as error:
             raise SamekindError(f"The result cannot be written to {target}: {error.strerror or error}.") from error
         return [target, target.with_suffix(QUERIES), *beside]
+
+
+def skipped_lines(skipped: Sequence[Skip]) -> bytes:
+    """The content of FILE.skipped.jsonl."""
+    lines = ({"uri": skip.uri, "reason": skip.reason, "detail": skip.detail} for skip in skipped)
+    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
 
 def check_seed(seed: int) -> None:

@@ -9,7 +9,7 @@ import samekind
 from samekind.errors import UsageError
 from samekind.evaluation.report import check_seed
 from samekind.evaluation.reports.differences import LEVEL, Difference, differences, holm_corrected
-from samekind.evaluation.reports.files import Result, read_result
+from samekind.evaluation.reports.files import Result, read_result, readings
 from samekind.evaluation.reports.published import Published, left_out, published
 
 SCHEMA = 1
@@ -93,7 +93,17 @@ def _method(label: str, result: Result) -> dict[str, Any]:
         "metrics": [dict(pair.metrics) for pair in result.pairs],
         "intervals": [{name: list(ends) for name, ends in pair.intervals.items()} for pair in result.pairs],
         "means": {group: dict(values) for group, values in result.mean.items()},
+        **_over_seeds(result),
         **{name: result.facts.get(name) for name in ("mean_intervals", "date", "command", "versions", "machine")},
+    }
+
+
+def _over_seeds(result: Result) -> dict[str, Any]:
+    """Seeds and spreads of a study."""
+    if not result.seeds:
+        return {}
+    return {"seeds": list(result.seeds), "sd": [dict(pair.sd) for pair in result.pairs]} | {
+        name: result.facts.get(name) for name in ("mean_sd", "mean_by_seed")
     }
 
 
@@ -107,7 +117,8 @@ def compare(files: Sequence[str | Path], *, seed: int = 0) -> Comparison:
     check_seed(seed)
     if not files:
         raise UsageError("There is nothing to compare: give one result file or several, as evaluate --out writes them.")
-    first, *rest = (read_result(file) for file in files)
+    read = [read_result(file) for file in files]
+    first, *rest = (each for result in read for each in (result, *readings(result)))
     for other in rest:
         refuse_unequal(first, other)
     results = (first, *(in_order_of(first, other) for other in rest))
@@ -182,16 +193,25 @@ def _other_pairs(first: Result, other: Result, *, sizes: bool) -> str:
 
 
 def labels(results: Sequence[Result]) -> tuple[str, ...]:
-    """A different name for each row: the retriever's, else the file's, else the retriever's with a number."""
+    """A different name for each row: the retriever's, else the file's, else the retriever's with a number.
+
+    That of a study says how many seeds it has.
+    """
     names = [str(each.facts["retriever"]["name"]) for each in results]
-    stems = [each.file.stem for each in results]
+    stems = [each.file.stem + (f", {each.facts['reading']}" if each.facts.get("reading") else "") for each in results]
     found: list[str] = []
     for n, (name, stem) in enumerate(zip(names, stems, strict=True)):
         unique = next(
             (each for each, among in ((name, names), (stem, stems)) if among.count(each) == 1), f"{name} {n + 1}"
         )
         found.append(unique if unique not in found else f"{unique} {n + 1}")
-    return tuple(found)
+    return tuple(label + seeds_told(each) for label, each in zip(found, results, strict=True))
+
+
+def seeds_told(result: Result) -> str:
+    """` (3 seeds)` for a study; nothing for a single retriever."""
+    count = len(result.seeds)
+    return f" ({count} seed{'s' if count > 1 else ''})" if count else ""
 
 
 def _notes(results: Sequence[Result], names: Sequence[str]) -> list[str]:
@@ -201,6 +221,8 @@ def _notes(results: Sequence[Result], names: Sequence[str]) -> list[str]:
             told.append(f"No significance for {label}: {each.lacking}.")
         if (each.facts.get("options") or {}).get("with_domains"):
             told.append(f"{label} was told each picture's domain, also the query's.")
+    if any(each.mean_sd(metric) is not None for each in results for metric in each.headline):
+        told.append("±: standard deviation over seeds (n - 1). Figures of studies are means over seeds.")
     hashes = [each.facts["retriever"]["sha256"] for each in results]
     told += [
         f"{names[n]} and {names[hashes.index(sha)]} are the same retriever."

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ LARGEST = 64 * 2**20  # bytes of a result file; a real one has some hundred thou
 TOLERANCE = 1e-4  # between a mean of float32 values and the figure in the result
 HEADLINES = {"ucdir": ("P@1", "P@5", "P@15")}
 NEEDED = {"schema": int, "protocol": str, "profile": str, "retriever": dict, "data": dict, "pairs": list, "mean": dict}
+STUDY = "study"  # the kind of result that is a mean over seeds
+OF_A_STUDY = {"seeds": list, "readings": dict, "training": dict, "mean_by_seed": dict}
 OTHER_HEADLINE = ("mAP@200", "P@200")
 
 
@@ -35,6 +37,7 @@ class ResultPair:
     metrics: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
     curve: tuple[tuple[int, ...], tuple[float, ...]]
+    sd: Mapping[str, float] = field(default_factory=dict)  # over seeds, where this is of a study with several
 
     @property
     def title(self) -> str:
@@ -78,7 +81,10 @@ class PairQueries:
 
 @dataclass(frozen=True)
 class Result:
-    """A result file: `facts` is all of it. `queries` is empty where its table is not there; `lacking` says so then."""
+    """A result file: `facts` is all of it. `queries` is empty where its table is not there; `lacking` says so then.
+
+    Of a study the figures are means over seeds.
+    """
 
     file: Path
     facts: Mapping[str, Any]
@@ -98,6 +104,16 @@ class Result:
         told = self.facts.get("headline")
         usual = told if isinstance(told, list) else HEADLINES.get(self.facts["protocol"], OTHER_HEADLINE)
         return tuple(name for name in usual if all(name in pair.metrics for pair in self.pairs))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Those that a study's retrievers were trained with; none for a single retriever."""
+        return tuple(self.facts["seeds"]) if self.facts.get("kind") == STUDY else ()
+
+    def mean_sd(self, metric: str) -> float | None:
+        """The standard deviation of a mean over seeds, where there are several."""
+        known: Mapping[str, float] = (self.facts.get("mean_sd") or {}) if self.seeds else {}
+        return known.get(metric)
 
     @property
     def micro(self) -> bool:
@@ -121,10 +137,35 @@ def read_result(file: str | Path, *, queries: bool = True) -> Result:
     found = Result(path, facts, pairs, mean=_means(facts, pairs))
     if not queries:
         return found
+    if found.seeds:
+        return replace(found, lacking="it is a study over seeds, which keeps no queries")
     table = path.with_suffix(QUERIES)
     if not table.exists():
-        return Result(path, facts, pairs, (), f"{table.name} is not there", found.mean)
-    return Result(path, facts, pairs, _queries(table, found), "", found.mean)
+        return replace(found, lacking=f"{table.name} is not there")
+    return replace(found, queries=_queries(table, found))
+
+
+def readings(result: Result) -> list[Result]:
+    """The other readings of a study, each as a result of its own; none of anything else. Raises as `read_result`."""
+    try:
+        told = result.facts["readings"].items() if result.seeds else ()
+        return [_reading(result, str(name), values) for name, values in told]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"{result.file} is no study of samekind: a reading cannot be made out ({error!r}).") from error
+
+
+def _reading(result: Result, name: str, told: Mapping[str, Any]) -> Result:
+    both = zip(result.pairs, told["pairs"], strict=True)
+    pairs = tuple(replace(pair, metrics=dict(its["metrics"]), sd=dict(its["sd"] or {})) for pair, its in both)
+    retriever = {"name": f"{result.facts['retriever']['name']}, {name}", "sha256": told["sha256"]}
+    facts = {
+        **result.facts,
+        **{each: told[each] for each in ("mean", "mean_sd", "mean_by_seed")},
+        "retriever": {**result.facts["retriever"], **retriever},
+        "reading": name,
+        "readings": {},
+    }
+    return replace(result, facts=facts, pairs=pairs, mean=_means(facts, pairs))
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -159,6 +200,8 @@ def _lacking(values: Any) -> list[str]:
         parts = [(part, name) for part in ("retriever", "data") for name in ("name", "sha256")]
         wrong += [f"{part}.{name}" for part, name in parts if not isinstance(values[part].get(name), str)]
         wrong += [] if values["pairs"] else ["pairs"]
+    if not wrong and values.get("kind") == STUDY:
+        wrong += [name for name, kind in OF_A_STUDY.items() if not isinstance(values.get(name), kind)]
     return wrong
 
 
@@ -182,6 +225,7 @@ def _pair(told: Any, path: Path) -> ResultPair:
             metrics,
             ends,
             (ks, values),
+            {name: _share(value) for name, value in (told.get("sd") or {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{path} is no result of samekind evaluate: a pair cannot be made out ({error!r}).") from error

@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from samekind.evaluation.reports.compare import Comparison, labels, refuse_unequal
-from samekind.evaluation.reports.files import Result, read_result
+from samekind.evaluation.reports.files import Result, read_result, readings
 from samekind.evaluation.reports.published import left_out
+from samekind.evaluation.reports.studies import below, trained, with_differences
 from samekind.evaluation.reports.table import READING, about, cell, metric_markdown, sources_told, tables, title
 
 HEAD = """# Results
 
 Written by `make docs` from the files in `results/`; nothing here is typed by hand. `samekind run FILE.toml` makes such
 a file, and [evaluation.md](evaluation.md) says how each figure is computed.
+"""
+SEEDS = """Where a row has seeds, each figure is the mean over retrievers that were trained with them, and ± is the
+standard deviation (n - 1) over seeds. A row "a minus b" is the difference to the same backbone without training.
 """
 NONE = "There are no results yet: `results/` holds no result file."
 
@@ -22,12 +26,17 @@ def render(folder: str | Path) -> str:
 
     Results stand in one table when they are about the same data (by hash), protocol, profile, split and pairs.
     """
-    found = [read_result(file, queries=False) for file in sorted(Path(folder).glob("*.json"))]
+    read = [read_result(file, queries=False) for file in sorted(Path(folder).glob("*.json"))]
+    found = [each for result in read for each in (result, *readings(result))]
     parts = [HEAD]
     if not found:
         return f"{HEAD}\n{NONE}\n"
     groups = grouped(found)
-    parts += ["\n".join(_contents(groups)) + "\n", READING + "\n"]
+    parts += [
+        "\n".join(_contents(groups)) + "\n",
+        READING + "\n",
+        *([SEEDS] if any(each.seeds for each in found) else []),
+    ]
     parts += [_group(each) for each in groups]
     return "\n".join(parts)
 
@@ -64,18 +73,25 @@ def _contents(groups: Sequence[Comparison]) -> list[str]:
     for group in groups:
         facts, gallery = group.first.facts, group.first.groups[0]
         for label, result in zip(group.labels, group.results, strict=True):
-            mean = "; ".join(f"{name} {result.mean[gallery][name]:.3f}" for name in group.first.headline)
+            mean = "; ".join(f"{name} {_mean(result, gallery, name)}" for name in group.first.headline)
             cells = (facts["data"]["name"], facts["protocol"], facts["profile"])
             pairs = str(len(group.first.members(gallery)))
             lines.append(f"| {' | '.join((*(cell(each) for each in cells), pairs, cell(label), mean))} |")
     return lines
 
 
+def _mean(result: Result, gallery: str, metric: str) -> str:
+    sd = result.mean_sd(metric)
+    return f"{result.mean[gallery][metric]:.3f}" + ("" if sd is None else f" ± {sd:.3f}")
+
+
 def _group(group: Comparison) -> str:
     """One heading with its tables, notes, and how each row was made."""
     parts = [f"## {cell(title(group))}", "", f"{cell(about(group))} {_counts(group.first.facts['data'])}".rstrip(), ""]
     for each in tables(group):
-        parts += [f"{cell(each.title)}:", "", metric_markdown(each), ""]
+        parts += [f"{cell(each.title)}:", "", metric_markdown(with_differences(group, each)), ""]
+    if lines := below(group):
+        parts += [*(f"- {cell(line)}" for line in lines), ""]
     if told := sources_told(group):
         parts += ["Published figures in italics. " + told[0], "", *(f"- {cell(line)}" for line in told[1:]), ""]
     notes = [note for note in group.first.facts.get("notes") or [] if isinstance(note, str)]
@@ -99,11 +115,15 @@ def _made(label: str, result: Result) -> str:
     """Date, hardware, command, versions and hashes of one result, as a list."""
     facts, retriever = result.facts, result.facts["retriever"]
     backbone = (retriever.get("backbone") or {}).get("name")
+    made = trained(result) if result.seeds else {}
     told = {
-        "retriever": f"{retriever['name']}, {retriever.get('method', '?')}, sha256 {retriever['sha256'][:16]}",
+        "retrievers" if made else "retriever": (
+            f"{retriever['name']}, {retriever.get('method', '?')}, sha256 {retriever['sha256'][:16]}"
+        ),
+        **made,
         "backbone": backbone,
         "precision": retriever.get("precision"),
-        "mean, 95 % interval": _intervals(result),
+        "mean, 95 % interval": "" if made else _intervals(result),
         "date": facts.get("date"),
         "hardware": hardware(facts.get("machine") or {}),
         "versions": ", ".join(f"{name} {number}" for name, number in (facts.get("versions") or {}).items()),

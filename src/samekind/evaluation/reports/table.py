@@ -58,7 +58,9 @@ def _table(comparison: Comparison, metric: str, group: str) -> MetricTable:
         ]
         mean = result.mean[group].get(metric)
         mark = _mark(comparison.difference(label, metric, None, group))
-        rows.append(Row(label, (*cells, "" if mean is None else f"{mean:.4f}{mark}")))
+        sd = result.mean_sd(metric)
+        apart = "" if sd is None else f" ± {sd:.4f}"
+        rows.append(Row(label, (*cells, "" if mean is None else f"{mean:.4f}{apart}{mark}")))
     for each in comparison.published(group):
         if metric in each.mean:
             known = (each.of(metric, first.pairs[n].query, first.pairs[n].gallery) for n in members)
