@@ -1,11 +1,21 @@
 """Fixtures that every room's tests share."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is read from the user's own cache folder or written there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("SAMEKIND_CACHE_GIB", raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -16,33 +16,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from samekind.datasets import hashes
-from samekind.errors import UsageError
 from samekind.images.refs import Skip
+from samekind.retriever.kept import LIMIT_GIB, cache_folder, cache_limit, surplus
 
-LIMIT_GIB = 4.0  # of all entries together; SAMEKIND_CACHE_GIB sets another limit
+__all__ = ["LIMIT_GIB", "Known", "VectorStore", "cache_folder", "cache_limit", "evict"]
+
 _FOLDER = "features"
 _NOTE = "entry.json"
 _USED = "used"  # its time of change is when the entry was last read or written
-
-
-def cache_folder(cache: str | Path | None = None) -> Path:
-    """Where derived files are kept: `cache`, else `$XDG_CACHE_HOME/samekind`, else `~/.cache/samekind`."""
-    if cache is not None:
-        return Path(cache).expanduser().absolute()
-    return hashes.cache_folder()
-
-
-def cache_limit() -> int:
-    """Bytes that all entries together may take; raises UsageError when SAMEKIND_CACHE_GIB is no number."""
-    told = os.environ.get("SAMEKIND_CACHE_GIB", str(LIMIT_GIB))
-    try:
-        gib = float(told)
-        if not 0 <= gib < float("inf"):
-            raise ValueError
-    except ValueError as error:
-        raise UsageError(f"SAMEKIND_CACHE_GIB must be a number of gibibytes such as 4, not {told!r}.") from error
-    return int(gib * 2**30)
 
 
 @dataclass
@@ -147,17 +128,10 @@ def evict(cache: Path, keep: Path | None = None, limit: int | None = None) -> li
 
     The entry `keep` (the one in use) always stays. Whoever still writes to an entry that goes makes it anew.
     """
-    entries = sorted(_entries(cache / _FOLDER))
-    total, room = sum(size for _, size, _ in entries), cache_limit() if limit is None else limit
-    gone = []
-    for _, size, folder in entries:
-        if total <= room:
-            break
-        if folder == keep:
-            continue
+    room = cache_limit() if limit is None else limit
+    gone = surplus(_entries(cache / _FOLDER), {keep}, room)
+    for folder in gone:
         shutil.rmtree(folder, ignore_errors=True)
-        total -= size
-        gone.append(folder)
     return gone
 
 

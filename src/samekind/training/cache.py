@@ -1,160 +1,114 @@
-"""Prepared pictures and what the frozen backbone says of them, on disk as far as a limit allows."""
+"""Prepared pictures and what the frozen backbone says of them: made once, kept on disk, read by rows."""
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Float32, Int, Shaped, UInt8
 from torch import Tensor
 
 from samekind.clip.encoder import ImageFeatures
 from samekind.errors import SamekindError
-from samekind.images.decode import open_image
-from samekind.images.errors import ImageError
-from samekind.images.refs import Skip
-from samekind.retriever.encode import BATCH, Engine, batches, default_workers, ordered_map
+from samekind.retriever.encode import BATCH, Engine, default_workers, ordered_map
+from samekind.retriever.kept import cache_folder
+from samekind.training.chunks import FOLDER, Part, Store
 from samekind.training.data import Unlabelled
+from samekind.training.encoding import Chunk, Encoding
+from samekind.training.pictures import Lost, prepared
 
 Told = Callable[[int, int], None]
-
-_DONE = "cache.json"
-_NAMES = ("pixels", "tokens")
 
 
 class PictureCache:
     """Pixels, tokens and pooled vectors of the pictures of a run, row by row.
 
     Pooled vectors are always kept, tokens (half precision) and pixels while they fit `limit` bytes together, tokens
-    first; what is not kept is made again from the files. `data` are the pictures that could be opened.
+    first; what is not kept is made again from the files. `data` are the pictures that could be opened, `pooled` is in
+    memory. Kept is everything in chunks below the user's cache folder, for any run to find; `fault` says why that
+    folder cannot be written where it cannot: then the chunks are in `work`, and gone with it.
     """
 
     def __init__(
-        self, data: Unlabelled, engine: Engine, work: Path, *, limit: int, tokens: bool, progress: Told | None = None
+        self,
+        data: Unlabelled,
+        engine: Engine,
+        work: Path,
+        *,
+        limit: int,
+        tokens: bool,
+        progress: Told | None = None,
+        store: Path | None = None,
     ) -> None:
-        """Read the cache in `work`, or encode every picture once. Raises SamekindError when none can be opened."""
-        self.engine, self.work = engine, work
-        self.key = {"data": data.sha256, "backbone": engine.encoder.sha256, "dtype": str(engine.dtype)}
-        note = work / _DONE
-        if not _same(note, self.key):
-            self._encode(data, limit if tokens else -1, limit, progress)
-        told = json.loads(note.read_text(encoding="utf-8"))
-        lost = [Skip(*each) for each in told["skipped"]]
-        gone = {each.uri for each in lost}
-        self.data = data.select(np.array([n for n, file in enumerate(data.files) if file not in gone], int), lost)
-        self.pooled = torch.from_numpy(np.load(work / "pooled.npy"))
-        self._kept: dict[str, Any] = {
-            name: np.load(work / f"{name}.npy", mmap_mode="r") for name in _NAMES if (work / f"{name}.npy").is_file()
-        }
+        """Find every chunk of the pictures, or make it; `store` is a folder instead of the user's own.
+
+        Killed and called again it goes on behind the last whole chunk. Raises SamekindError when no picture can be
+        opened, or nothing can be written.
+        """
+        self.engine = engine
+        kept = Store(store or cache_folder() / FOLDER, work / FOLDER)
+        encoding = Encoding(data, engine, kept, limit=limit, tokens=tokens)
+        made = encoding.all(progress)
+        self.fault = kept.fault
+        self._take(data, made)
+
+    def _take(self, data: Unlabelled, chunks: list[Chunk]) -> None:
+        """Rows of the pictures that could be opened: in which chunk each is, and where in it."""
+        skips = [each.skip(data.files[row]) for chunk in chunks for row, each in chunk.lost().items()]
+        rows = [np.array(chunk.good(), np.int64) for chunk in chunks]
+        if not any(map(len, rows)):
+            raise SamekindError(f"None of the {len(data):,} pictures could be opened; the first: {skips[0].detail}.")
+        self.data = data.select(np.concatenate(rows), skips)
+        self.pooled: Float32[Tensor, "n e"] = torch.from_numpy(
+            np.concatenate([chunk.pooled for chunk in chunks if chunk.pooled is not None])
+        )
+        self._chunk = np.repeat(np.arange(len(chunks)), [len(each) for each in rows])
+        self._place = np.concatenate([np.arange(len(each)) for each in rows])
+        names = set.intersection(*(set(chunk.parts) for chunk in chunks))
+        self._parts: dict[str, list[Part]] = {name: [chunk.parts[name] for chunk in chunks] for name in names}
 
     def batch(self, rows: Int[np.ndarray, " b"]) -> tuple[Float[Tensor, "b 3 h w"], ImageFeatures | None]:
         """Normalised pixels on the device and the backbone's features; None where these are not kept."""
-        pixels = self.engine.normalised(self.pixels(rows))
-        if "tokens" not in self._kept:
+        pixels, tokens = self.engine.normalised(self.pixels(rows)), self._read("tokens", rows)
+        if tokens is None:
             return pixels, None
         device = self.engine.device
-        tokens = torch.from_numpy(np.asarray(self._kept["tokens"][rows], np.float32)).to(device)
-        return pixels, ImageFeatures(tokens, self.pooled[torch.from_numpy(rows)].to(device))
+        on_device = torch.from_numpy(tokens).to(device).float()
+        return pixels, ImageFeatures(on_device, self.pooled[torch.from_numpy(rows)].to(device))
 
     def pixels(self, rows: Int[np.ndarray, " b"]) -> UInt8[np.ndarray, "b s s 3"]:
         """Prepared pictures, from the cache or from their files."""
-        if "pixels" in self._kept:
-            return np.asarray(self._kept["pixels"][rows])
+        kept = self._read("pixels", rows)
+        return self._from_files(rows) if kept is None else kept
+
+    def _read(self, name: str, rows: Int[np.ndarray, " b"]) -> Shaped[np.ndarray, "b ..."] | None:
+        """Rows of what is kept; None where it is not, or not any more.
+
+        Read by plain reads rather than by mapped memory: no open file between two batches, no growing process.
+        """
+        if name not in self._parts:
+            return None
+        parts, order = self._parts[name], np.argsort(rows)
+        out = np.empty((len(rows), *parts[0].shape[1:]), parts[0].dtype)
+        numbers, begins = np.unique(self._chunk[rows[order]], return_index=True)
+        try:
+            for number, where in zip(numbers, np.split(order, begins[1:]), strict=True):
+                found = np.empty((len(where), *out.shape[1:]), out.dtype)
+                parts[number].read(self._place[rows[where]], found)
+                out[where] = found
+        except OSError:  # somebody emptied the cache folder
+            return None
+        return out
+
+    def _from_files(self, rows: Int[np.ndarray, " b"]) -> UInt8[np.ndarray, "b s s 3"]:
+        preprocess = self.engine.encoder.preprocess
         loaded = ordered_map(
-            lambda row: _open(self.data, row, self.engine), rows.tolist(), workers=default_workers(), look_ahead=BATCH
+            lambda row: prepared(self.data, row, preprocess), rows.tolist(), workers=default_workers(), look_ahead=BATCH
         )
         found = []
-        for each in loaded:
-            if isinstance(each, Skip):
-                raise SamekindError(f"A picture of this run cannot be opened any more: {each.detail}. Start it anew.")
+        for row, each in zip(rows.tolist(), loaded, strict=True):
+            if isinstance(each, Lost):
+                detail = each.skip(self.data.files[row]).detail
+                raise SamekindError(f"A picture of this run cannot be opened any more: {detail}. Start it anew.")
             found.append(each)
         return np.stack(found)
-
-    def _encode(self, data: Unlabelled, token_limit: int, limit: int, progress: Told | None) -> None:
-        self.work.mkdir(parents=True, exist_ok=True)
-        for name in (*_NAMES, "pooled"):
-            (self.work / f"{name}.npy").unlink(missing_ok=True)
-        skipped: list[Skip] = []
-        pooled: list[Float32[np.ndarray, "b e"]] = []
-        parts: dict[str, _Column] = {}
-        loaded: Iterator[Any] = ordered_map(
-            lambda row: _open(data, row, self.engine),
-            range(len(data)),
-            workers=default_workers(),
-            look_ahead=2 * BATCH,
-        )
-        done = 0
-        with closing(loaded):  # type: ignore[type-var]
-            for batch in batches(loaded, BATCH):
-                skipped += [each for each in batch if isinstance(each, Skip)]
-                good = [each for each in batch if not isinstance(each, Skip)]
-                if good:
-                    pixels = np.stack(good)
-                    with torch.no_grad():
-                        features = self.engine.features(self.engine.normalised(pixels))
-                    tokens = features.tokens.cpu().numpy().astype(np.float16)
-                    if not pooled:
-                        parts = self._columns(len(data), pixels, tokens, token_limit, limit)
-                    for name, values in (("pixels", pixels), ("tokens", tokens)):
-                        if name in parts:
-                            parts[name].add(values)
-                    pooled.append(features.pooled.float().cpu().numpy())
-                done += len(batch)
-                if progress:
-                    progress(done, len(data))
-        if not pooled:
-            raise SamekindError(f"None of the {len(data):,} pictures could be opened; the first: {skipped[0].detail}.")
-        for part in parts.values():
-            part.close()
-        np.save(self.work / "pooled.npy", np.concatenate(pooled))
-        told = {"key": self.key, "skipped": [[each.uri, each.reason, each.detail] for each in skipped]}
-        (self.work / f".{_DONE}").write_text(json.dumps(told), encoding="utf-8")
-        (self.work / f".{_DONE}").replace(self.work / _DONE)
-
-    def _columns(
-        self, count: int, pixels: np.ndarray, tokens: np.ndarray, token_limit: int, limit: int
-    ) -> dict[str, "_Column"]:
-        """Files for what fits the limit."""
-        parts: dict[str, _Column] = {}
-        for name, one, most in (("tokens", tokens[0], token_limit), ("pixels", pixels[0], limit)):
-            used = sum(part.size for part in parts.values())
-            if one.nbytes * count + used <= most:
-                parts[name] = _Column(self.work / f"{name}.npy", count, one)
-        return parts
-
-
-class _Column:
-    """One array on disk, filled from the front."""
-
-    def __init__(self, file: Path, count: int, one: np.ndarray) -> None:
-        self.size = one.nbytes * count
-        self.values = np.lib.format.open_memmap(file, "w+", one.dtype, (count, *one.shape))
-        self.filled = 0
-
-    def add(self, values: np.ndarray) -> None:
-        """The next rows."""
-        self.values[self.filled : self.filled + len(values)] = values
-        self.filled += len(values)
-
-    def close(self) -> None:
-        """Everything is on disk."""
-        self.values.flush()
-
-
-def _open(data: Unlabelled, row: int, engine: Engine) -> "UInt8[np.ndarray, 'h w 3'] | Skip":
-    """One prepared picture, or why there is none."""
-    file, preprocess = data.files[row], engine.encoder.preprocess
-    try:
-        return preprocess.pixels(open_image(str(data.root / file), target=preprocess.target).image)
-    except ImageError as error:
-        return Skip(file, error.reason, str(error).replace(f"{data.root}/", ""))
-
-
-def _same(note: Path, key: dict[str, str]) -> bool:
-    try:
-        return bool(json.loads(note.read_text(encoding="utf-8"))["key"] == key)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
