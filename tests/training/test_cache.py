@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +294,17 @@ def test_a_cache_folder_that_cannot_be_written_leaves_the_chunks_with_the_run(
     assert not reads
     with pytest.raises(SamekindError, match=r"Make room, or keep less"):
         make(world, store=tmp_path / "file" / "tokens", work=tmp_path / "file")
+
+
+def test_two_runs_at_once_may_make_the_same_chunks(world: Path, make: Make, reads: Reads, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda name: make(world, work=tmp_path / name), ("a", "b"))
+    assert torch.equal(first.pooled, second.pooled)
+    assert not [file for file in stored(tmp_path) if file.suffix == ".part"]
+    reads.clear()
+    check(first)
+    check(second)
+    assert len(reads) == 60  # by `check`, not by the runs
 
 
 def test_a_run_without_a_picture_that_opens_says_so(make: Make, tmp_path: Path) -> None:

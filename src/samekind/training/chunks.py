@@ -127,6 +127,8 @@ class Store:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             save_file({"rows": np.ascontiguousarray(values)}, fresh, metadata={"lost": json.dumps(told)})
+            with fresh.open("rb") as written:
+                os.fsync(written.fileno())
             part = _opened(fresh)
             fresh.replace(file)
         finally:

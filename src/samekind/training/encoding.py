@@ -83,6 +83,7 @@ class Encoding:
         contents = self.data.contents[rows.start : rows.stop]
         picture = {"samekind": samekind.__version__, "preprocess": self.engine.encoder.preprocess.to_dict()}
         vectors = {**picture, "backbone": self.backbone, "dtype": str(self.engine.dtype)}
+        vectors["device"] = self.engine.device.type  # which rounds in its own way
         facts = {"pixels": picture, "tokens": vectors, "pooled": vectors}
         chunk = Chunk(rows, {name: f"{digest({'part': name, **facts[name]}, contents)}.{name}" for name in self.shapes})
         for name, (dtype, shape) in self.shapes.items():
@@ -102,7 +103,7 @@ class Encoding:
         loaded: Iterator[Any] = ordered_map(self._load, unread, workers=default_workers(), look_ahead=2 * BATCH)
         with closing(loaded):  # type: ignore[type-var]
             for chunk in unmade:
-                source = _kept(chunk) if "pixels" in chunk.parts else islice(loaded, len(chunk.rows))
+                source = self._kept(chunk) if "pixels" in chunk.parts else islice(loaded, len(chunk.rows))
                 self._make(chunk, source, partial(_tell_from, tell, done, len(self.data)))
                 done += len(chunk.rows)
                 self.store.evict()
@@ -110,6 +111,18 @@ class Encoding:
 
     def _load(self, row: int) -> "UInt8[np.ndarray, 's s 3'] | Lost":
         return prepared(self.data, row, self.engine.encoder.preprocess)
+
+    def _kept(self, chunk: Chunk) -> Iterator[Any]:
+        """The chunk's pixels from disk, and what is lost in its place."""
+        part = chunk.parts["pixels"]
+        try:
+            pixels = iter(part.whole())
+        except (OSError, ValueError):  # somebody has just deleted it
+            del chunk.parts["pixels"]
+            yield from map(self._load, chunk.rows)
+            return
+        for place in range(len(chunk.rows)):
+            yield part.lost[place] if place in part.lost else next(pixels)
 
     def _make(self, chunk: Chunk, source: Iterator[Any], tell: Callable[[int], None]) -> None:
         """Everything that the chunk lacks, written when all of it is there."""
@@ -162,14 +175,6 @@ def _agree(chunk: Chunk) -> None:
         return
     lost = chunk.parts["pooled"].lost
     chunk.parts = {name: part for name, part in chunk.parts.items() if part.lost == lost}
-
-
-def _kept(chunk: Chunk) -> Iterator[Any]:
-    """The chunk's pixels from disk, and what is lost in its place."""
-    part = chunk.parts["pixels"]
-    pixels = iter(part.whole())
-    for place in range(len(chunk.rows)):
-        yield part.lost[place] if place in part.lost else next(pixels)
 
 
 def _good(source: Iterator[Any], lost: dict[int, Lost]) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
