@@ -15,6 +15,7 @@ from samekind.cli import compare_table, study_table
 from samekind.errors import UsageError
 from samekind.evaluation.reports.compare import compare
 from samekind.evaluation.reports.files import read_result, readings
+from samekind.evaluation.reports.plots import _ends, bars
 from samekind.evaluation.reports.results import render
 from samekind.evaluation.reports.table import markdown
 
@@ -121,6 +122,15 @@ def test_a_comparison_has_figures_and_says_why_there_is_no_test(tmp_path: Path) 
     assert told[1]["sd"][0]["P@1"] == pytest.approx(0.04)
     assert "0.440 ±.040" in compare_table.text(found)
     assert "0.4900 ± 0.0400" in markdown(found)
+
+
+def test_thin_lines_of_a_plot_are_spreads_where_there_are_no_intervals(tmp_path: Path) -> None:
+    trained = read_result(study(tmp_path, "trained", *SEEDS))
+    assert _ends(trained.pairs[0], "P@1", 0.44) == pytest.approx((0.40, 0.48))
+    plain = two_pairs([GOOD, BAD]).result(tmp_path)
+    assert _ends(plain.pairs[0], "P@1", 0.5) == plain.pairs[0].intervals["P@1"]
+    assert "one standard deviation over seeds" in bars(compare([trained.file]), "").caption
+    assert "over seeds" not in bars(compare([plain.file]), "").caption
 
 
 def test_a_study_is_not_compared_with_another_question(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from samekind.evaluation.reports.compare import Comparison
 from samekind.evaluation.reports.confusion import ClassOf, Confusion, by_domain, confusion
-from samekind.evaluation.reports.files import Result
+from samekind.evaluation.reports.files import Result, ResultPair
 from samekind.evaluation.reports.look import DARK, DASHES, HATCHES, LIGHT, MARKERS, Look, drawing, figure, png, svg
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def bars(comparison: Comparison, group: str) -> Plot:
     )
     if any(metric.startswith("P@") for metric in metrics) and not comparison.first.micro:
         caption += " The short upright stroke in a P@k panel is chance, a gallery in random order."
+    if any(result.seeds for result in comparison.results):
+        caption += " Of studies they are one standard deviation over seeds to each side."
     alt = f"Bars of {' and '.join(metrics)} for {len(members)} pairs and {_listed(comparison.labels)}."
     return plot(_file("bars", group), f"{' and '.join(metrics)} by pair{where}", caption, alt, draw)
 
@@ -94,7 +96,7 @@ def _bar_panel(at: "Axes", comparison: Comparison, members: Sequence[int], metri
         places = np.arange(len(pairs)) - 0.4 + height * (m + 0.5)
         style: dict[str, Any] = {"color": look.colour(m), "hatch": HATCHES[m % len(HATCHES)], "edgecolor": look.ground}
         at.barh(places, values, height * 0.92, label=label, linewidth=0.5, **style)
-        ends = np.array([pair.intervals.get(metric, (value, value)) for pair, value in zip(pairs, values, strict=True)])
+        ends = np.array([_ends(pair, metric, float(value)) for pair, value in zip(pairs, values, strict=True)])
         spread = np.maximum(np.abs(ends.T - values), 0)
         at.errorbar(values, places, xerr=spread, fmt="none", ecolor=look.ink, elinewidth=1.1, capsize=2)
         for place, value, (_, high) in zip(places, values, ends, strict=True):
@@ -110,6 +112,12 @@ def _bar_panel(at: "Axes", comparison: Comparison, members: Sequence[int], metri
     at.set_xlabel(metric)
     at.grid(visible=True, axis="x")
     at.set_axisbelow(True)
+
+
+def _ends(pair: ResultPair, metric: str, value: float) -> tuple[float, float]:
+    """The interval of a figure; of a study one standard deviation over seeds to each side."""
+    sd = pair.sd.get(metric, 0.0)
+    return pair.intervals.get(metric, (value - sd, value + sd))
 
 
 def curves(comparison: Comparison, group: str) -> Plot:
