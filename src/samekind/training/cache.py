@@ -93,9 +93,7 @@ class PictureCache:
         numbers, begins = np.unique(self._chunk[rows[order]], return_index=True)
         try:
             for number, where in zip(numbers, np.split(order, begins[1:]), strict=True):
-                found = np.empty((len(where), *out.shape[1:]), out.dtype)
-                parts[number].read(self._place[rows[where]], found)
-                out[where] = found
+                parts[number].read(self._place[rows[where]].tolist(), [out[row] for row in where])
         except OSError:  # somebody emptied the cache folder
             return None
         return out

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -55,13 +55,12 @@ class Part:
     begin: int  # of the array's bytes
     lost: dict[int, Lost]
 
-    def read(self, places: Int[np.ndarray, " b"], out: Shaped[np.ndarray, " b ..."]) -> None:
-        """Copy some rows into `out`; raises OSError when the file is gone or shorter than it was."""
-        size = out[0].nbytes
+    def read(self, places: Sequence[int], rows: Sequence[Shaped[np.ndarray, " ..."]]) -> None:
+        """Read some rows into arrays of their own; raises OSError when the file is gone or shorter than it was."""
         with self.file.open("rb", buffering=0) as file:
-            for place, row in zip(places.tolist(), out, strict=True):
-                file.seek(self.begin + place * size)
-                if file.readinto(row) != size:
+            for place, row in zip(places, rows, strict=True):
+                file.seek(self.begin + place * row.nbytes)
+                if file.readinto(row.data) != row.nbytes:
                     raise OSError(f"{self.file} was cut short")
 
     def whole(self) -> Shaped[np.ndarray, " n ..."]:
