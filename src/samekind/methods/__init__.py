@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from samekind.methods.base import Method
 
 METHODS: dict[str, str] = {
+    "centred": "samekind.methods.centred:Centred",
+    "protoot": "samekind.methods.protoot:ProtoOT",
     "tpsnet": "samekind.methods.tpsnet:TPSNet",
     "zero_shot": "samekind.methods.zero_shot:ZeroShot",
 }

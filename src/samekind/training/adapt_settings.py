@@ -46,17 +46,27 @@ class AdaptSettings:
 
 
 def within(
-    owner: Any, key: str, value: Any, where: str, *, may_be_zero: Collection[str] = (), most: Mapping[str, float] = {}
+    owner: Any,
+    key: str,
+    value: Any,
+    where: str,
+    *,
+    may_be_zero: Collection[str] = (),
+    positive: Collection[str] = (),
+    most: Mapping[str, float] = {},
 ) -> Any:
     """The value of the field `key` of `owner`, checked: its type, a choice, whole numbers from 1, others from 0.
 
-    Raises UsageError, which names `where`.
+    Whole numbers that `may_be_zero`, fractions that are `positive`, and the `most` of some are named. Raises
+    UsageError, which names `where`.
     """
     value = typed(owner, key, value, where)
     least = 0 if key in may_be_zero or isinstance(value, float) else 1
     if isinstance(value, int | float) and not least <= value <= most.get(key, math.inf):
         bound = f" and at most {most[key]:g}" if key in most else ""
         raise UsageError(f"{where}: {key} must be at least {least}{bound}, not {value!r}")
+    if key in positive and value == 0:
+        raise UsageError(f"{where}: {key} must be above 0")
     kind = next(each.type for each in fields(owner) if each.name == key)
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise UsageError(f"{where}: {key} is one of {', '.join(get_args(kind))}, not {value!r}")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from samekind.training.adapt import Count, Trainer
 
 TRAINERS: dict[str, str] = {
+    "centred": "samekind.training.centred:CENTRED",
+    "protoot": "samekind.training.protoot:PROTOOT",
     "tpsnet": "samekind.training.tpsnet:TPSNET",
 }
 

@@ -1,0 +1,65 @@
+"""The backbone's vectors without what all pictures of a domain have in common: the control that costs nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from samekind.clip.encoder import ImageFeatures
+from samekind.errors import UsageError
+from samekind.methods.base import EncoderFacts, Method, Space
+
+
+class Centred(Method):
+    """Cosine similarity after each domain's mean direction is taken away; nothing else is learned.
+
+    `means` are those of the pictures' vectors at norm one, a row for each of `domains`; `text_mean` is the same of
+    texts. Before they are learned they are zero, and it is the zero-shot retriever.
+    """
+
+    name: ClassVar[str] = "centred"
+    space: ClassVar[Space] = "cosine"
+
+    means: Tensor
+    text_mean: Tensor
+
+    def __init__(self, domains: Sequence[str], dim: int) -> None:
+        super().__init__()
+        self.domains, self._dim = tuple(domains), dim
+        self.register_buffer("means", torch.zeros(len(self.domains), dim))
+        self.register_buffer("text_mean", torch.zeros(dim))
+
+    @property
+    def dim(self) -> int:
+        """The backbone's own width."""
+        return self._dim
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], facts: EncoderFacts) -> "Centred":
+        """Build it for a backbone; raises UsageError on a configuration it does not know."""
+        domains = config.get("domains", ["photo", "sketch"])
+        named = isinstance(domains, list) and domains and all(isinstance(name, str) for name in domains)
+        if not named or set(config) - {"domains"}:
+            raise UsageError(f"centred is configured by the names of its domains alone, not by {dict(config)!r}.")
+        return cls(domains, facts.dim)
+
+    def config(self) -> dict[str, Any]:
+        """The domains, in the order of their means."""
+        return {"domains": list(self.domains)}
+
+    def images(
+        self, features: ImageFeatures, pixels: Float[Tensor, "b 3 h w"], domain: str | None = None
+    ) -> Float[Tensor, "b d"]:
+        """The pooled vector without its domain's mean; a picture of no known domain is of that with the nearest."""
+        vectors = F.normalize(features.pooled.float(), dim=-1)
+        if domain in self.domains:
+            return F.normalize(vectors - self.means[self.domains.index(domain)], dim=-1)
+        nearest = (vectors @ F.normalize(self.means, dim=-1).T).argmax(1)
+        return F.normalize(vectors - self.means[nearest], dim=-1)
+
+    def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
+        """The text vector without what all texts have in common."""
+        return F.normalize(F.normalize(texts.float(), dim=-1) - self.text_mean, dim=-1)
