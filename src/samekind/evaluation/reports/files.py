@@ -163,6 +163,7 @@ def _reading(result: Result, name: str, told: Mapping[str, Any]) -> Result:
         **{each: told[each] for each in ("mean", "mean_sd", "mean_by_seed")},
         "retriever": {**result.facts["retriever"], **retriever},
         "reading": name,
+        "config": dict(told["config"]),
         "readings": {},
     }
     return replace(result, facts=facts, pairs=pairs, mean=_means(facts, pairs))

@@ -6,9 +6,7 @@ from typing import Any
 
 from samekind.evaluation.reports.compare import Comparison
 from samekind.evaluation.reports.files import Result
-from samekind.evaluation.reports.table import MetricTable, Row, cell
-
-CHANCE = "by chance"
+from samekind.evaluation.reports.table import MetricTable, Row
 
 
 def with_differences(group: Comparison, table: MetricTable) -> MetricTable:
@@ -71,8 +69,8 @@ def trained(study: Result) -> dict[str, str]:
     retrievers: Sequence[Any] = training.get("retrievers") or ()
     per = "each two domains" if training.get("per") == "pair" else "all domains"
     return {
-        "trained": f"{training.get('method')}, {len(retrievers)} retrievers, one for {per} and seed "
-        f"({', '.join(map(str, study.seeds))})",
+        "trained": f"{training.get('method')}, one retriever for {per} and seed, {len(retrievers)} in all; seeds "
+        f"{', '.join(map(str, study.seeds))}",
         "classes": f"{training.get('classes_count')}",
         "recipe": f"{recipe.get('name', '?')}, sha256 {str(recipe.get('sha256'))[:16]}",
         "reading": _changes(study),
@@ -81,7 +79,10 @@ def trained(study: Result) -> dict[str, str]:
 
 
 def _changes(study: Result) -> str:
-    return cell(str(study.facts["reading"])) if study.facts.get("reading") else ""
+    """What a reading changes in the configuration that was trained."""
+    if not study.facts.get("reading"):
+        return ""
+    return ", ".join(f"{name} = {value}" for name, value in study.facts["config"].items())
 
 
 def _by_seed(study: Result) -> str:
