@@ -1,4 +1,4 @@
-"""Centred removes exactly what the pictures of a domain have in common, and texts what texts have."""
+"""Centred removes exactly what the pictures of a domain have in common, and from texts what they have of that."""
 
 import pytest
 import torch
@@ -40,10 +40,12 @@ def test_a_picture_of_no_known_domain_is_of_that_with_the_nearest_mean(domain: s
     torch.testing.assert_close(images(method, mixed, domain), told)
 
 
-def test_texts_lose_their_own_mean() -> None:
+def test_texts_lose_what_they_have_of_the_means_and_nothing_else() -> None:
     method, _, _ = two_domains()
-    method.text_mean.copy_(torch.tensor([0.0, 0.0, 0.0, 0.8]))
-    torch.testing.assert_close(method.texts(torch.tensor([[0.0, 1.2, 0.0, 1.6]])), torch.tensor([[0.0, 1.0, 0.0, 0.0]]))
+    text = torch.tensor([[0.0, 1.2, 0.0, 1.6]])
+    torch.testing.assert_close(method.texts(text), torch.tensor([[0.0, 1.0, 0.0, 0.0]]))
+    untaught = Centred(["photo", "sketch"], 4)
+    torch.testing.assert_close(untaught.texts(text), text / 2)
 
 
 def test_its_configuration_is_the_names_of_domains() -> None:

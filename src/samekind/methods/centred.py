@@ -16,21 +16,19 @@ from samekind.methods.base import EncoderFacts, Method, Space
 class Centred(Method):
     """Cosine similarity after each domain's mean direction is taken away; nothing else is learned.
 
-    `means` are those of the pictures' vectors at norm one, a row for each of `domains`; `text_mean` is the same of
-    texts. Before they are learned they are zero, and it is the zero-shot retriever.
+    `means` are those of the pictures' vectors at norm one, a row for each of `domains`. Before they are learned they
+    are zero, and it is the zero-shot retriever.
     """
 
     name: ClassVar[str] = "centred"
     space: ClassVar[Space] = "cosine"
 
     means: Tensor
-    text_mean: Tensor
 
     def __init__(self, domains: Sequence[str], dim: int) -> None:
         super().__init__()
         self.domains, self._dim = tuple(domains), dim
         self.register_buffer("means", torch.zeros(len(self.domains), dim))
-        self.register_buffer("text_mean", torch.zeros(dim))
 
     @property
     def dim(self) -> int:
@@ -61,5 +59,9 @@ class Centred(Method):
         return F.normalize(vectors - self.means[nearest], dim=-1)
 
     def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
-        """The text vector without what all texts have in common."""
-        return F.normalize(F.normalize(texts.float(), dim=-1) - self.text_mean, dim=-1)
+        """The text vector without what it has of the domains' means: its projection on all of them.
+
+        That knows no names, and is as right for a backbone whose texts lie far from its pictures.
+        """
+        vectors = F.normalize(texts.float(), dim=-1)
+        return F.normalize(vectors - vectors @ torch.linalg.pinv(self.means) @ self.means, dim=-1)

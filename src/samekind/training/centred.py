@@ -1,4 +1,4 @@
-"""The training of `centred`: a mean for each domain, and one for texts."""
+"""The training of `centred`: a mean for each domain."""
 
 import torch
 import torch.nn.functional as F
