@@ -16,8 +16,8 @@ from samekind.clip.weights import load_encoder
 from samekind.errors import SamekindError
 from samekind.images.errors import UnreadableError
 from samekind.methods.zero_shot import ZeroShot
+from samekind.retriever import kept_chunks, kept_pictures
 from samekind.retriever.encode import Engine
-from samekind.training import chunks, pictures
 from samekind.training.cache import PictureCache
 from samekind.training.data import Unlabelled, find_pictures
 
@@ -34,7 +34,7 @@ def encoder(tiny_clip: Path) -> DualEncoder:
 @pytest.fixture
 def make(encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """make(root, *domains, limit=..., tokens=..., dtype=..., progress=..., work=...) with a store below `tmp_path`."""
-    monkeypatch.setattr(chunks, "CHUNK", 4)
+    monkeypatch.setattr(kept_chunks, "CHUNK", 4)
 
     def made(root: Path, *domains: str, **options: Any) -> PictureCache:
         data = find_pictures(root, domains or None)
@@ -49,19 +49,19 @@ def make(encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
     """The names of the pictures that are read, in some order."""
     names: Reads = []
-    read = pictures.read
+    read = kept_pictures.read
 
     def noted(uri: str) -> bytes:
         names.append("/".join(Path(uri).parts[-3:]))
         return read(uri)
 
-    monkeypatch.setattr(pictures, "read", noted)
+    monkeypatch.setattr(kept_pictures, "read", noted)
     return names
 
 
 def plain(cache: PictureCache, data: Unlabelled) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
     """Pixels, tokens and pooled vectors without any cache."""
-    found = [pictures.prepared(data, row, cache.engine.encoder.preprocess) for row in range(len(data))]
+    found = [kept_pictures.prepared(data, row, cache.engine.encoder.preprocess) for row in range(len(data))]
     pixels = np.stack([each for each in found if isinstance(each, np.ndarray)])
     with torch.no_grad():
         features = cache.engine.features(cache.engine.normalised(pixels))
@@ -216,7 +216,7 @@ def test_a_broken_picture_is_reported_under_its_present_name(make: Make, reads: 
 def test_a_failure_that_may_pass_is_not_remembered_beyond_the_run(
     world: Path, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = pictures.read
+    read = kept_pictures.read
 
     def failing(uri: str) -> bytes:
         if uri.endswith("photo/red/0.png"):
@@ -224,7 +224,7 @@ def test_a_failure_that_may_pass_is_not_remembered_beyond_the_run(
         return read(uri)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "read", failing)
+        patch.setattr(kept_pictures, "read", failing)
         lame = make(world)
     assert [(each.uri, each.detail) for each in lame.data.skipped] == [
         ("photo/red/0.png", "photo/red/0.png cannot be read: Input/output error")
@@ -240,10 +240,10 @@ def test_a_failure_that_may_pass_is_not_remembered_beyond_the_run(
 def test_a_file_that_is_not_what_was_hashed_is_not_kept_under_that_hash(
     world: Path, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = pictures.read
+    read = kept_pictures.read
     other = (world / "sketch" / "blue" / "1.png").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "read", lambda uri: other if uri.endswith("photo/red/0.png") else read(uri))
+        patch.setattr(kept_pictures, "read", lambda uri: other if uri.endswith("photo/red/0.png") else read(uri))
         (skip,) = make(world).data.skipped
     assert skip.detail == "photo/red/0.png has changed since this run began"
     check(make(world, work=tmp_path / "another"))
@@ -318,10 +318,10 @@ def test_a_run_without_a_picture_that_opens_says_so(make: Make, tmp_path: Path) 
 def test_chunks_are_cut_by_hash_and_are_of_some_hundred_pictures() -> None:
     contents = sorted(f"{value:016x}" for value in np.random.default_rng(0).integers(0, 2**63, 5000).tolist())
     contents = sorted(f"{(int(each, 16) << 1):016x}" for each in contents)
-    found = list(chunks.chunks(contents))
+    found = list(kept_chunks.chunks(contents))
     assert [row for each in found for row in each] == list(range(5000))
     assert 128 <= 5000 / len(found) <= 256
-    fewer = list(chunks.chunks([each for n, each in enumerate(contents) if n != 2000]))
+    fewer = list(kept_chunks.chunks([each for n, each in enumerate(contents) if n != 2000]))
     assert sum(len(a) != len(b) for a, b in zip(found, fewer, strict=True)) == 1
-    assert list(chunks.chunks(["ff" * 32] * 3)) == [range(3)]
-    assert list(chunks.chunks([])) == []
+    assert list(kept_chunks.chunks(["ff" * 32] * 3)) == [range(3)]
+    assert list(kept_chunks.chunks([])) == []

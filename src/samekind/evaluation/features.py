@@ -12,6 +12,7 @@ from jaxtyping import Float32, Int, UInt8
 
 import samekind
 from samekind.datasets.table import Table
+from samekind.evaluation.features_kept import FromKept, from_kept
 from samekind.evaluation.features_store import VectorStore, evict
 from samekind.images.decode import open_image
 from samekind.images.errors import ImageError
@@ -93,18 +94,27 @@ def encode_table(
     treatment: Treatment = Treatment(),
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
+    contents: Sequence[str] | None = None,
 ) -> Features:
     """The vectors of `rows`, from the cache below `cache` where they are there, else from the pictures.
 
     A picture that cannot be opened has its reason in `Features.skipped`. Stopped at any moment, the same call goes on
     where it was. `data_sha256` is the table's own hash: contents and paths, so that a changed picture is another key.
+
+    With `contents`, the SHA-256 of each file, what the backbone says of pictures is shared with training and with other
+    retrievers: found in the user's cache folder, or made and kept there (some 100 kB a picture with tokens and pixels;
+    within `SAMEKIND_CACHE_GIB`). Tokens are kept in half precision: vectors differ by about 1e-3 from those without.
+    Pictures that are treated (inverted, raw) are encoded as ever.
     """
+    if treatment.inverted or treatment.raw:
+        contents = None
     key = {
         "retriever": retriever.sha256,
         "data": data_sha256,
         "precision": "float32" if treatment.raw else retriever.precision,
         "samekind": samekind.__version__,  # pictures might be opened otherwise by another version
         **{name: getattr(treatment, name) for name in Treatment.__slots__},
+        **({} if contents is None else {"from": "kept tokens"}),
     }
     dim = retriever.encoder.dim if treatment.raw else retriever.dim
     store = VectorStore(cache, key, len(table.files), dim)
@@ -115,7 +125,10 @@ def encode_table(
     features.skipped = {row: known.skipped[row] for row in wanted.tolist() if row in known.skipped}
     if len(missing):
         began = time.perf_counter()
-        _Run(retriever, table, treatment, store, features, progress).all(missing, workers)
+        run = _Run(retriever, table, treatment, store, features, progress)
+        if contents is not None:
+            run.from_kept(wanted, missing, contents)
+        run.all(missing, workers)
         features.seconds = time.perf_counter() - began
         evict(cache, keep=store.folder)
     features.fault = store.fault
@@ -138,18 +151,32 @@ class _Run:
         self.store, self.features, self.progress = store, features, progress
         self.fresh: list[int] = []
         self.lost: dict[int, Skip] = {}
+        self.done: set[int] = set()  # rows that need not be opened any more
         self.total = self.told = self.new_skips = 0
         self.began = self.kept = self.last = time.monotonic()
 
+    def from_kept(self, wanted: Int[np.ndarray, " m"], missing: Int[np.ndarray, " k"], contents: Sequence[str]) -> None:
+        """What the backbone has said of the pictures before, as far as that is kept; `all` encodes the rest."""
+        self.total = len(missing) + self.features.cached
+        told = self.treatment.domains
+        found = from_kept(self.retriever, self.table, wanted, missing, contents, domains=told, work=self.store.folder)
+        try:
+            with closing(found):  # type: ignore[type-var]
+                for chunk in found:
+                    self._take_kept(chunk)
+                    self._keep(force=False)
+                    self._tell()
+        finally:
+            self._keep(force=True)
+
     def all(self, missing: Int[np.ndarray, " m"], workers: int | None) -> None:
-        """Encode `missing` rows; whatever ends this early, what is encoded is written first."""
+        """Encode `missing` rows that have no vector yet; whatever ends this early, what is encoded is written first."""
         from samekind.retriever.encode import BATCH, batches, default_workers, ordered_map
 
         threads = workers or default_workers()
         self.total = len(missing) + self.features.cached
-        loaded: Iterator[Loaded] = ordered_map(
-            self._load, missing.tolist(), workers=threads, look_ahead=BATCH + threads
-        )
+        rows = [row for row in missing.tolist() if row not in self.done]
+        loaded: Iterator[Loaded] = ordered_map(self._load, rows, workers=threads, look_ahead=BATCH + threads)
         try:
             with closing(loaded):  # type: ignore[type-var]
                 for batch in batches(loaded, BATCH):
@@ -177,10 +204,7 @@ class _Run:
         groups: dict[str | None, list[tuple[int, Any]]] = {}
         for row, outcome in batch:
             if isinstance(outcome, Skip):
-                self.features.skipped[row] = outcome
-                self.new_skips += 1
-                if outcome.reason not in PASSING:
-                    self.lost[row] = outcome
+                self._skip(row, outcome)
                 continue
             domain = self.table.domains[int(self.table.domain[row])] if self.treatment.domains else None
             groups.setdefault(domain, []).append((row, outcome))
@@ -189,6 +213,22 @@ class _Run:
             self.features.vectors[rows] = self._encode(np.stack([pixels for _, pixels in members]), domain)
             self.features.encoded += len(rows)
             self.fresh += rows
+
+    def _take_kept(self, found: FromKept) -> None:
+        """The vectors of one chunk."""
+        self.features.vectors[found.rows] = found.vectors
+        self.features.encoded += len(found.rows)
+        self.fresh += found.rows
+        self.done.update(found.rows, found.skipped)
+        for row in found.skipped.keys() - self.features.skipped.keys():
+            self._skip(row, found.skipped[row])
+
+    def _skip(self, row: int, skip: Skip) -> None:
+        """Note a picture that has no vector, for later runs too if it never will."""
+        self.features.skipped[row] = skip
+        self.new_skips += 1
+        if skip.reason not in PASSING:
+            self.lost[row] = skip
 
     def _encode(self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None) -> Float32[np.ndarray, "b d"]:
         if not self.treatment.raw:

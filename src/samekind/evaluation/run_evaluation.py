@@ -35,6 +35,8 @@ class Settings:
 
     seed: of the intervals. cache: where vectors are kept. with_domains: the retriever is told each picture's domain.
     trec: where runs and qrels go. workers: threads that open pictures. command: what was typed, for the record.
+    shared_backbone: hash of a backbone that several retrievers have in common; what it says of pictures is then kept
+    for all of them, tokens in half precision, beside what training keeps. By default nothing is shared: see `encode`.
     """
 
     seed: int
@@ -43,6 +45,7 @@ class Settings:
     trec: Path | None = None
     workers: int | None = None
     command: str | None = None
+    shared_backbone: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a seed that is none. Raises UsageError."""
@@ -137,8 +140,13 @@ class Evaluation:
         )
 
     def encode(self, retriever: "Retriever", progress: Callable[[Progress], None] | None = None) -> Features:
-        """The vectors of every picture that some task needs, colour-inverted where the rules say so."""
+        """The vectors of every picture that some task needs, colour-inverted where the rules say so.
+
+        A retriever over `Settings.shared_backbone` is given what that backbone said of the pictures before; one whose
+        training changed the backbone has another, which nobody will ask for again.
+        """
         plan = self.plan
+        shared = self.shares(retriever)
         rows = np.unique(np.concatenate([part for task in plan.tasks for part in (task.query_rows, task.gallery_rows)]))
         inverted = np.isin(plan.table.domain[rows], [plan.table.domains.index(name) for name in plan.rules.inverted])
         raw = plan.rules.raw and retriever.card.method == "zero_shot"
@@ -155,11 +163,16 @@ class Evaluation:
                     treatment=Treatment(flag, self.settings.with_domains, raw),
                     workers=self.settings.workers,
                     progress=progress,
+                    contents=self.contents if shared else None,
                 )
                 whole = found if whole is None else whole.joined(found, part)
         if whole is None:
             raise SamekindError(f"{plan.table.name} has no pictures for {self.protocol}.")
         return whole
+
+    def shares(self, retriever: "Retriever") -> bool:
+        """Whether vectors come from what is kept of the backbone."""
+        return retriever.card.backbone.sha256 == self.settings.shared_backbone
 
     def _by_name(self, retriever: "Retriever", features: Features) -> dict[str, Any] | None:
         plan = self.plan

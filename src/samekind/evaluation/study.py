@@ -17,6 +17,7 @@ from samekind.images.refs import Skip
 
 KIND = "study"
 DIGITS = 6  # behind the point, of every figure
+KEPT = "kept, tokens in half precision"  # where vectors come from; else pictures were encoded for each retriever
 AS_TRAINED = ""  # the name of the reading that training chose
 
 # Of a pair, what is the same whatever the seed.
@@ -124,6 +125,9 @@ def study(
         "skipped": len(skipped),
         **{name: first.facts[name] for name in ("headline", "split", "options")},
         "metrics_note": {**notes, "over seeds": "plain mean; sd is the sample standard deviation (n - 1)"},
+        "features": " and ".join(
+            sorted({one.facts.get("features", "encoded") for each in found.values() for one in each})
+        ),
         "notes": first.facts["notes"],
         "versions": versions(),
         "machine": machine(),
@@ -205,6 +209,6 @@ def _training(training: Training, evaluated: Sequence[Evaluated]) -> dict[str, A
 
 def _seconds(found: Mapping[str, Sequence[Evaluated]]) -> dict[str, float]:
     """Of all trainings, and of all evaluations in every reading."""
-    trained = sum(sum((one.training.get("seconds") or {}).values()) for one in found[AS_TRAINED])
+    trained = sum((sum((one.training.get("seconds") or {}).values()) for one in found[AS_TRAINED]), 0.0)
     parts = {name: sum(one.seconds[name] for each in found.values() for one in each) for name in ("encode", "score")}
     return {"train": round(trained, 1), **{name: round(value, 1) for name, value in parts.items()}}

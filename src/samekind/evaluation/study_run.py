@@ -21,7 +21,7 @@ from samekind.evaluation.recipes_train import Training
 from samekind.evaluation.report import put
 from samekind.evaluation.run import Show
 from samekind.evaluation.run_evaluation import Evaluation, Settings
-from samekind.evaluation.study import AS_TRAINED, SIZES, Evaluated, Study, study
+from samekind.evaluation.study import AS_TRAINED, KEPT, SIZES, Evaluated, Study, study
 
 if TYPE_CHECKING:
     from samekind.retriever.store import Retriever
@@ -158,7 +158,8 @@ class _Run:
         cache = place.with_name(f"{place.name}.cache")
         plan, settings = replace(self.task.plan, tasks=part.tasks), replace(self.task.settings, cache=cache)
         with self.trainer.pictures() as show:
-            report = replace(self.task, plan=plan, settings=settings).run(retriever, part.title, progress=show)
+            task = replace(self.task, plan=plan, settings=settings)
+            report = task.run(retriever, part.title, progress=show)
         shutil.rmtree(cache, ignore_errors=True)
         wanted = ("query", "gallery", *SIZES, "metrics")
         return Evaluated(
@@ -167,7 +168,8 @@ class _Run:
             report.retriever,
             dict(retriever.card.training),
             [{name: value for name, value in pair.to_json().items() if name in wanted} for pair in report.pairs],
-            {name: report.facts[name] for name in ("headline", "split", "options", "metrics_note", "notes")},
+            {name: report.facts[name] for name in ("headline", "split", "options", "metrics_note", "notes")}
+            | ({"features": KEPT} if task.shares(retriever) else {}),
             report.seconds,
             [(each.uri, each.reason, each.detail) for each in report.skipped],
         )
@@ -199,7 +201,9 @@ def run_study(
     cache_limit()  # refuses a wrong one before anything is done
     task = _prepared(recipe, data, cache, command, trainer)
     same_data(recipe, task.data["sha256"])
-    folder = _folder(work, cache, training, backbone, task)
+    shared = _sha256(backbone)
+    task = replace(task, settings=replace(task.settings, shared_backbone=shared))
+    folder = _folder(work, cache, training, shared, task)
     run = _Run(training, trainer, task, data, backbone, folder)
     parts = _parts(task, training)
     found: dict[str, list[Evaluated]] = {}
@@ -262,18 +266,23 @@ def _folder_of(table: Table, domain: str) -> str:
     return "/".join(table.files[row].split("/")[: level - 1])
 
 
-def _folder(
-    work: str | Path | None, cache: str | Path | None, training: Training, backbone: str, task: Evaluation
-) -> Path:
-    """The folder of everything that is trained alike: data, backbone, method, settings and number of classes."""
+def _sha256(backbone: str) -> str:
+    """What is in the card of a retriever whose training left the backbone as it is."""
     from samekind.retriever.identity import backbone_sha256
     from samekind.retriever.store import load
 
+    return backbone_sha256(load(backbone).encoder)
+
+
+def _folder(
+    work: str | Path | None, cache: str | Path | None, training: Training, backbone: str, task: Evaluation
+) -> Path:
+    """The folder of everything that is trained alike: data, backbone (by hash), method, settings, count of classes."""
     whole = {
         "samekind": samekind.__version__,
         "method": training.method,
         "data": task.data["sha256"],
-        "backbone": backbone_sha256(load(backbone).encoder),
+        "backbone": backbone,
         "classes_count": training.classes_count,
         "settings": training.settings,
     }

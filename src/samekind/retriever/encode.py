@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from samekind.clip.encoder import DualEncoder, ImageFeatures
-from samekind.methods.base import Method
+from samekind.methods.base import EncoderFacts, Method
 from samekind.retriever.precision import picture_tower
 
 BATCH = 32
@@ -93,7 +93,29 @@ class Engine:
     def images(self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None) -> Float32[np.ndarray, "b d"]:
         """Vectors of one batch of prepared pictures, in one pass."""
         x = self.normalised(pixels)
-        return np.asarray(self.method.images(self.features(x), x, domain).float().cpu().numpy())
+        return self.vectors(self.features(x), x, domain)
+
+    @torch.inference_mode()
+    def vectors(
+        self, features: ImageFeatures, x: Float[Tensor, "b 3 h w"], domain: str | None = None
+    ) -> Float32[np.ndarray, "b d"]:
+        """Vectors of one batch of which the backbone has spoken already: the method's own part alone."""
+        return np.asarray(self.method.images(features, x, domain).float().cpu().numpy())
+
+    def blank(self, pooled: Float[Tensor, "b e"]) -> tuple[ImageFeatures, Float[Tensor, "b 3 s s"]]:
+        """Pooled vectors beside a token and pixels that are no numbers, for a method that looks at neither."""
+        facts = EncoderFacts.of(self.encoder)
+        nothing = torch.full((1, 1, 1, 1), torch.nan, device=self.device)
+        token, x = nothing[0].expand(len(pooled), 1, facts.token_dim), nothing.expand(-1, 3, facts.size, facts.size)
+        return ImageFeatures(token, pooled), x.expand(len(pooled), -1, -1, -1)
+
+    def pooled_alone(self) -> bool:
+        """Whether the method looks at pooled vectors alone: whatever else it reckons with leaves no number whole."""
+        try:
+            found = self.vectors(*self.blank(torch.ones(1, self.encoder.dim, device=self.device)))
+        except (RuntimeError, ValueError):  # it looks at them, and refuses what it sees
+            return False
+        return bool(np.isfinite(found).all())
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "b d"]:

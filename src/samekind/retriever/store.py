@@ -86,6 +86,11 @@ class Retriever:
         return self._engine.device
 
     @property
+    def engine(self) -> Engine:
+        """Backbone and method at work, for whoever keeps what the backbone says of pictures."""
+        return self._engine
+
+    @property
     def precision(self) -> str:
         """The number format of the picture tower: float32, bfloat16 or float16."""
         return str(self._engine.dtype).removeprefix("torch.")

@@ -12,10 +12,10 @@ from samekind.clip.encoder import ImageFeatures
 from samekind.errors import SamekindError
 from samekind.retriever.encode import BATCH, Engine, default_workers, ordered_map
 from samekind.retriever.kept import cache_folder
-from samekind.training.chunks import FOLDER, Part, Store
+from samekind.retriever.kept_chunks import FOLDER, Part, Store
+from samekind.retriever.kept_features import Chunk, Encoding
+from samekind.retriever.kept_pictures import Lost, prepared
 from samekind.training.data import Unlabelled
-from samekind.training.encoding import Chunk, Encoding
-from samekind.training.pictures import Lost, prepared
 
 Told = Callable[[int, int], None]
 

@@ -16,31 +16,16 @@ from samekind.datasets.walk import pictures
 from samekind.errors import UsageError
 from samekind.images.errors import printable
 from samekind.images.refs import Skip
+from samekind.retriever.kept_pictures import Pictures
 
 Told = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Unlabelled:
-    """Pictures below `root` by domain, ordered by domain and by the hash of their content, never by name.
+class Unlabelled(Pictures):
+    """What training sees, and what had to be left out."""
 
-    files: POSIX paths below `root`, for opening alone. contents: their SHA-256. domain: places in `domains`.
-    """
-
-    root: Path
-    files: tuple[str, ...]
-    contents: tuple[str, ...]
-    domain: Int[np.ndarray, " n"]
-    domains: tuple[str, ...]
     skipped: tuple[Skip, ...] = ()
-
-    def __len__(self) -> int:
-        """Pictures."""
-        return len(self.files)
-
-    def rows(self, place: int) -> Int[np.ndarray, " m"]:
-        """The rows of the domain at this place."""
-        return np.flatnonzero(self.domain == place)
 
     def select(self, rows: Int[np.ndarray, " m"], skipped: Sequence[Skip] = ()) -> "Unlabelled":
         """Some rows in their order; `skipped` says why others are gone."""

@@ -1,6 +1,6 @@
-"""What a run needs of its pictures, chunk by chunk: found where an earlier run left it, made where not."""
+"""What the backbone says of pictures, chunk by chunk: found where an earlier run left it, made where not."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Float16, Float32, UInt8
 
 import samekind
+from samekind.clip.encoder import ImageFeatures
 from samekind.retriever.encode import BATCH, Engine, batches, default_workers, ordered_map
 from samekind.retriever.identity import backbone_sha256
-from samekind.training.chunks import DTYPES, Part, Store, chunks, digest
-from samekind.training.data import Unlabelled
-from samekind.training.pictures import Lost, prepared
+from samekind.retriever.kept_chunks import DTYPES, Part, Store, chunks, digest
+from samekind.retriever.kept_pictures import Lost, Pictures, prepared
 
 Told = Callable[[int, int], None]
 
@@ -51,7 +51,7 @@ class Encoding:
     has the same result whatever was kept before it.
     """
 
-    def __init__(self, data: Unlabelled, engine: Engine, store: Store, *, limit: int, tokens: bool) -> None:
+    def __init__(self, data: Pictures, engine: Engine, store: Store, *, limit: int, tokens: bool) -> None:
         """`limit` in bytes is for tokens and, behind them, pixels; pooled vectors are always kept."""
         self.data, self.engine, self.store = data, engine, store
         self.backbone = backbone_sha256(engine.encoder)
@@ -96,18 +96,46 @@ class Encoding:
     def all(self, progress: Told | None) -> list[Chunk]:
         """Every chunk, with all that is wanted of it; `progress` is told of pictures, those found at once."""
         unmade = [chunk for chunk in self.chunks if chunk.missing()]
-        done = len(self.data) - sum(len(chunk.rows) for chunk in unmade)
+        found = len(self.data) - sum(len(chunk.rows) for chunk in unmade)
         tell = progress or _silent
-        tell(done, len(self.data))
-        unread = (row for chunk in unmade if "pixels" not in chunk.parts for row in chunk.rows)
-        loaded: Iterator[Any] = ordered_map(self._load, unread, workers=default_workers(), look_ahead=2 * BATCH)
-        with closing(loaded):  # type: ignore[type-var]
-            for chunk in unmade:
-                source = self._kept(chunk) if "pixels" in chunk.parts else islice(loaded, len(chunk.rows))
-                self._make(chunk, source, partial(_tell_from, tell, done, len(self.data)))
-                done += len(chunk.rows)
-                self.store.evict()
+        tell(found, len(self.data))
+        for _ in self.each(unmade, lambda done: tell(found + done, len(self.data))):
+            pass
         return self.chunks
+
+    def each(self, wanted: Sequence[Chunk], tell: Callable[[int], None]) -> Iterator[Chunk]:
+        """Some chunks in their order, each as soon as it has everything; `tell` is told how many pictures were made."""
+        unmade = [chunk for chunk in wanted if chunk.missing()]
+        unread = [row for chunk in unmade if "pixels" not in chunk.parts for row in chunk.rows]
+        loaded: Iterator[Any] = ordered_map(self._load, unread, workers=default_workers(), look_ahead=2 * BATCH)
+        done = 0
+        with closing(loaded):  # type: ignore[type-var]
+            for chunk in wanted:
+                if chunk.missing():
+                    source = self._kept(chunk) if "pixels" in chunk.parts else islice(loaded, len(chunk.rows))
+                    self._make(chunk, source, partial(_tell_from, tell, done))
+                    done += len(chunk.rows)
+                    self.store.evict()
+                yield chunk
+
+    def vectors(self, chunk: Chunk, domain: str | None) -> Float32[np.ndarray, "n d"]:
+        """The method's vectors of a whole chunk, a row for each of `good`, from what is kept alone.
+
+        Tokens are kept in half precision, so these differ a little from `Engine.images`. Without tokens and pixels
+        only for a method that needs none: see `Engine.pooled_alone`. Raises OSError when a file has gone meanwhile.
+        """
+        whole = {name: part.whole() for name, part in chunk.parts.items() if name != "pooled"}
+        told = chunk.pooled if chunk.pooled is not None else chunk.parts["pooled"].whole()
+        found = [np.empty((0, self.engine.method.dim), np.float32)]
+        for start in range(0, len(told), BATCH):
+            rows = slice(start, start + BATCH)
+            pooled = torch.from_numpy(told[rows]).to(self.engine.device)
+            features, x = self.engine.blank(pooled)
+            if "tokens" in whole:
+                features = ImageFeatures(torch.from_numpy(whole["tokens"][rows]).to(pooled.device).float(), pooled)
+                x = self.engine.normalised(whole["pixels"][rows])
+            found.append(self.engine.vectors(features, x, domain))
+        return np.concatenate(found)
 
     def _load(self, row: int) -> "UInt8[np.ndarray, 's s 3'] | Lost":
         return prepared(self.data, row, self.engine.encoder.preprocess)
@@ -186,8 +214,8 @@ def _good(source: Iterator[Any], lost: dict[int, Lost]) -> Iterator[UInt8[np.nda
             yield each
 
 
-def _tell_from(tell: Told, before: int, total: int, done: int) -> None:
-    tell(before + done, total)
+def _tell_from(tell: Callable[[int], None], before: int, done: int) -> None:
+    tell(before + done)
 
 
 def _silent(done: int, total: int) -> None:

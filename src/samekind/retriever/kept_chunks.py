@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from samekind.errors import SamekindError
 from samekind.retriever.kept import cache_limit, surplus
-from samekind.training.pictures import Lost
+from samekind.retriever.kept_pictures import Lost
 
 CHUNK = 256  # pictures at most on average: what a kill costs
 FOLDER = "tokens"
