@@ -43,7 +43,7 @@ def test_json_is_the_card_alone(runner: CliRunner, pictures: Path, tiny_clip: Pa
         ["--domains", "photo,clay"],
         ["--classes-count", "0"],
         ["--classes-count", "many"],
-        ["--classes-count", "4"],
+        ["--classes-count", "40"],
         ["--set", "synergy.epoch=3"],
         ["--set", "profile=dirty"],
         ["--config", "no.toml"],

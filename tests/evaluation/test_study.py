@@ -352,16 +352,16 @@ def test_what_a_recipe_may_not_say_of_training(tmp_path: Path, tiny_clip: Path, 
 
 
 def test_settings_travel_as_toml_writes_them(tmp_path: Path, tiny_clip: Path) -> None:
-    wide = 'synergy.epochs = 2\nsynergy.match = "prompts"\ngroups = "separate"\nmodel = {dropout = 1e-5, query = "all"}'
+    wide = 'synergy.epochs = 2\nsynergy.match = "prompts"\nprompts.words = 2\nmodel = {dropout = 1e-5, query = "all"}'
     recipe = read(tmp_path, tiny_clip, ("synergy.epochs = 2", wide))
     assert recipe.train is not None
     assert recipe.train.settings == (
         "profile=all",
         "synergy.epochs=2",
         'synergy.match="prompts"',
-        'groups="separate"',
+        "prompts.words=2",
         "model.dropout=1e-05",
         'model.query="all"',
     )
     values = [tomllib.loads(pair) for pair in recipe.train.settings[1:]]
-    assert values[1:4] == [{"synergy": {"match": "prompts"}}, {"groups": "separate"}, {"model": {"dropout": 1e-5}}]
+    assert values[1:4] == [{"synergy": {"match": "prompts"}}, {"prompts": {"words": 2}}, {"model": {"dropout": 1e-5}}]

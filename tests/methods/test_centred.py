@@ -21,7 +21,7 @@ def two_domains() -> tuple[Centred, torch.Tensor, torch.Tensor]:
     things = torch.cat([things, -things])  # their mean is zero
     photos, sketches = (torch.cat([things, torch.full((80, 1), shift)], 1) for shift in (0.8, -0.8))
     method = Centred(["photo", "sketch"], 4)
-    method.means.copy_(torch.stack([photos.mean(0), sketches.mean(0)]))
+    method.places.fit([photos, sketches])
     return method, photos, sketches
 
 
@@ -33,7 +33,7 @@ def test_a_constant_shift_is_removed_exactly() -> None:
 
 
 @pytest.mark.parametrize("domain", [None, "clay"])
-def test_a_picture_of_no_known_domain_is_of_that_with_the_nearest_mean(domain: str | None) -> None:
+def test_a_picture_of_no_known_domain_is_of_the_one_that_it_looks_like(domain: str | None) -> None:
     method, photos, sketches = two_domains()
     mixed = torch.cat([photos[:3], sketches[:3]])
     told = torch.cat([images(method, photos[:3], "photo")] * 2)
@@ -50,7 +50,7 @@ def test_texts_lose_what_they_have_of_the_means_and_nothing_else() -> None:
 
 def test_its_configuration_is_the_names_of_domains() -> None:
     facts = EncoderFacts(dim=4, token_dim=5, size=8)
-    assert Centred.from_config({"domains": ["a", "b", "c"]}, facts).means.shape == (3, 4)
+    assert Centred.from_config({"domains": ["a", "b", "c"]}, facts).places.means.shape == (3, 4)
     for wrong in ({"domains": []}, {"domains": "photo"}, {"classes": 3}):
         with pytest.raises(UsageError, match="names of its domains alone"):
             Centred.from_config(wrong, facts)

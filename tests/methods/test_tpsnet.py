@@ -10,7 +10,7 @@ from samekind.methods.base import EncoderFacts
 from samekind.methods.tpsnet import TPSNet
 
 FACTS = EncoderFacts(dim=12, token_dim=10, size=16)
-SMALL = {"domains": ["photo", "sketch"], "classes": 3, "width": 16, "heads": 2}
+SMALL = {"domains": ["photo", "sketch"], "classes": 3, "width": 16, "heads": 2, "phase_band": 1}
 
 
 def made(*, moved: bool = True, **config: object) -> TPSNet:
@@ -63,20 +63,22 @@ def test_the_domain_matters_where_it_is_told_and_a_strange_one_counts_as_unknown
     torch.testing.assert_close(strange, unknown)
 
 
-def test_a_picture_asks_only_the_prompts_of_its_domain() -> None:
-    features, _ = pictures(2)
-    weights = made().posterior(features.pooled, torch.tensor([1, -1]))
-    assert weights.shape == (2, 6)
-    assert not weights[0, :3].any()
-    assert (weights[1] > 0).all()
-    torch.testing.assert_close(weights.sum(1), torch.ones(2))
+def test_a_picture_asks_the_prompts_of_its_domain() -> None:
+    method = made()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        method.places.fit([torch.randn(9, 12) + 2, torch.randn(9, 12) - 2])
+    pooled = torch.ones(3, 12)
+    asked = method.queries(pooled, torch.tensor([0, 1, -1]))[:, 0]
+    assert not torch.allclose(asked[0], asked[1])
+    torch.testing.assert_close(asked[2], asked[0])  # it looks like the first domain
 
 
 def test_the_posterior_is_the_softmax_of_scaled_cosines() -> None:
     method = made(scale=5.0)
     pooled = 3.0 * method.priors[0, 1][None]
     expected = (5.0 * method.priors[0] @ method.priors[0, 1]).softmax(0)
-    torch.testing.assert_close(method.posterior(pooled, torch.tensor([0]))[0, :3], expected)
+    torch.testing.assert_close(method.posterior(pooled, torch.tensor([0]))[0], expected)
 
 
 def test_another_amplitude_spectrum_changes_nothing_that_the_phase_branch_says() -> None:
@@ -111,22 +113,44 @@ def test_the_consensus_follows_the_matched_classes() -> None:
     torch.testing.assert_close(method.consensus(), expected)
 
 
-def test_pictures_and_texts_get_the_same_share_of_the_text_prior() -> None:
+@pytest.mark.parametrize("priors", ["both", "text", "phase", "neither"])
+def test_shares_add_up_to_one_and_stand_beside_the_pictures_own_vector(priors: str) -> None:
     features, pixels = pictures()
-    method = made(moved=False, prior_weight=1.0)
-    torch.testing.assert_close(method.images(features, pixels), method.texts(features.pooled))
-    assert not torch.allclose(method.texts(features.pooled), F.normalize(features.pooled, dim=1))
+    method = made(priors=priors, own_weight=0.25)
+    read = method.read(features, method.phases(pixels), torch.zeros(4, dtype=torch.long))
+    torch.testing.assert_close(read.shares.sum(1), torch.ones(4))
+    found = method.images(features, pixels, "photo")
+    assert found.shape == (4, method.dim) == (4, 15)
+    torch.testing.assert_close(found, F.normalize(torch.cat([0.25 * read.placed, read.shares], 1), dim=1))
+    assert method.texts(features.pooled).shape == (4, 15)
+
+
+def test_shares_follow_the_matched_classes() -> None:
+    features, pixels = pictures()
+    method = made(temperature=1e4)  # the prototypes say nothing
+    method.shared.copy_(torch.tensor([[2, 0, 1], [0, 1, 2]]))
+    domains = torch.zeros(4, dtype=torch.long)
+    shares = method.read(features, method.phases(pixels), domains).shares
+    by_prompts = method.posterior(features.pooled, domains)
+    torch.testing.assert_close(2 * shares[:, [2, 0, 1]] - 1 / 3, by_prompts, atol=1e-3, rtol=0)
+
+
+def test_a_text_that_is_a_prompt_has_its_class() -> None:
+    method = made(scale=50.0)
+    shares = method.texts(method.consensus())[:, 12:]
+    assert shares.argmax(1).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"temperature": 1.0}, "no setting 'temperature'"),
+        ({"warmth": 1.0}, "no setting 'warmth'"),
+        ({"temperature": 0.0}, "temperature above 0"),
         ({"query": "loud"}, "soft, hard, all"),
         ({"classes": 2.5}, "type int"),
-        ({"classes": 0}, "one class or more"),
+        ({"classes": 0}, "a class, a domain"),
         ({"width": 10, "heads": 3}, "multiple of the heads"),
-        ({"domains": []}, "one domain or more"),
+        ({"domains": []}, "a class, a domain"),
     ],
     ids=str,
 )

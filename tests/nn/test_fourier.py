@@ -33,6 +33,22 @@ def test_another_amplitude_spectrum_changes_nothing(seed: int, sides: tuple[int,
     torch.testing.assert_close(phase_picture(changed), phase_picture(picture), atol=1e-2, rtol=0)
 
 
+@pytest.mark.parametrize(("sides", "band"), [((16, 12), 2), ((9, 15), 3), ((16, 16), 4)])
+def test_a_band_keeps_the_lowest_frequencies_and_nothing_else(sides: tuple[int, int], band: int) -> None:
+    picture = noise(5, *sides)
+    small = phase_picture(picture, band=band)
+    assert small.shape == (2, sides[0] // band, sides[1] // band)
+    kept, whole = (torch.fft.fft2(each, norm="ortho") for each in (small, phase_picture(picture)))
+    for row in range(-((small.shape[1] - 1) // 2), (small.shape[1] + 1) // 2):
+        for column in range((small.shape[2] + 1) // 2):
+            torch.testing.assert_close(kept[:, row, column], whole[:, row, column], atol=1e-4, rtol=0)
+    torch.testing.assert_close(phase_picture(7.0 * picture, band=band), small)
+
+
+def test_a_band_of_one_row_is_the_mean() -> None:
+    assert phase_picture(noise(0, 3, 5), band=8).shape == (2, 1, 1)
+
+
 def test_a_positive_factor_changes_nothing_and_a_negative_one_the_sign() -> None:
     picture = noise(0, 8, 9)
     torch.testing.assert_close(phase_picture(7.0 * picture), phase_picture(picture))

@@ -1,11 +1,10 @@
-"""Groups of vectors whose truth is known, and the silhouette beside scikit-learn's."""
+"""Groups of vectors whose truth is known."""
 
 import numpy as np
 import pytest
-from sklearn.metrics import silhouette_score
 
 from samekind.errors import UsageError
-from samekind.nn.kmeans import carried_kmeans, estimate_count, kmeans, silhouette, unit
+from samekind.nn.kmeans import kmeans, unit
 
 
 def blobs(classes: int, each: int, seed: int = 0, noise: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
@@ -49,45 +48,9 @@ def test_as_many_groups_as_vectors_is_one_each() -> None:
     assert sorted(kmeans(vectors, 3, seed=0).labels.tolist()) == [0, 1, 2]
 
 
-def test_the_silhouette_is_scikit_learns() -> None:
-    vectors, _ = blobs(4, 9, noise=0.7)
-    labels = np.random.default_rng(0).integers(0, 4, len(vectors))
-    labels[0] = 4  # alone in its group
-    expected = silhouette_score(vectors.astype(np.float64), labels, metric="cosine")
-    assert silhouette(vectors, labels) == pytest.approx(expected, abs=1e-5)
-
-
-def test_the_number_of_groups_that_lie_apart_is_estimated() -> None:
-    domains = [blobs(6, 30, seed=0)[0], blobs(6, 40, seed=1)[0]]
-    count, tried = estimate_count(domains, seed=0, most=12)
-    assert count == 6
-    assert max(tried, key=lambda each: tried[each]) == 6
-
-
-def test_no_number_is_estimated_of_three_pictures() -> None:
-    with pytest.raises(UsageError, match="--classes-count"):
-        estimate_count([blobs(3, 1)[0]], seed=0)
-
-
-@pytest.mark.parametrize("domains", [2, 3])
-def test_carried_groups_of_one_number_are_one_class_in_every_domain(domains: int) -> None:
-    rng = np.random.default_rng(0)
-    truth = np.repeat(np.arange(5), 12)
-    style = [0.8 * rng.normal(size=12) for _ in range(domains)]
-    made = [np.eye(5, 12)[truth] + each + 0.1 * rng.normal(size=(60, 12)) for each in style]
-    found = carried_kmeans(made, 5, seed=0, names=["a domain"] * domains)
-    for each in found:
-        np.testing.assert_array_equal(each.labels, found[0].labels)
-    assert len(np.unique(found[0].labels)) == 5
-    assert all(len(np.unique(found[0].labels[truth == name])) == 1 for name in range(5))
-
-
-def test_carried_groups_refuse_a_small_domain_by_name() -> None:
-    with pytest.raises(UsageError, match="The small one has 3 pictures, too few for 4"):
-        carried_kmeans([blobs(4, 2)[0], blobs(3, 1)[0]], 4, seed=0, names=["The large one", "The small one"])
-
-
-def test_a_centre_without_vectors_stays_and_nothing_is_lost() -> None:
-    vectors, _ = blobs(2, 6)
-    found = carried_kmeans([vectors, vectors[:6]], 4, seed=0, names=["a", "b"])
-    assert all(np.isfinite(each.centres).all() and len(each.centres) == 4 for each in found)
+def test_a_weight_counts_as_that_many_vectors() -> None:
+    vectors, _ = blobs(3, 10, noise=1.0)
+    weights = np.where(np.arange(30) < 10, 3.0, 1.0)
+    repeated = np.concatenate([vectors[:10], vectors[:10], vectors])
+    weighted, plain = kmeans(vectors, 1, seed=0, weights=weights), kmeans(repeated, 1, seed=0)
+    np.testing.assert_allclose(weighted.centres, plain.centres, atol=1e-5)

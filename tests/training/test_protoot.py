@@ -199,7 +199,11 @@ def test_centred_takes_the_means_of_domains_whatever_the_folders_are_called(
     made = samekind.train("centred", world, out=tmp_path / "r", backbone=tiny_clip, device="cpu")
     plain = samekind.load(tiny_clip, device="cpu")
     means = dict(
-        zip(made.method.config()["domains"], load_file(tmp_path / "r" / "weights.safetensors")["means"], strict=True)
+        zip(
+            made.method.config()["domains"],
+            load_file(tmp_path / "r" / "weights.safetensors")["places.means"],
+            strict=True,
+        )
     )
     for domain, mean in means.items():
         vectors = plain.encode_images(sorted((world / domain).rglob("*.png")))

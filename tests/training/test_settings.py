@@ -28,8 +28,8 @@ def test_pairs_win_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) 
         ("model.classes=3", "--classes-count"),
         ("model.domains=x", "--domains"),
         ("synergy.epochs=0", "at least 1"),
-        ("synergy.unknown=1.5", "at most 1"),
-        ("groups=separate", "set synergy.match=prompts"),
+        ("synergy.momentum=1.5", "at most 1"),
+        ("groups.way=separate", "set synergy.match=prompts"),
     ],
 )
 def test_what_is_no_setting_is_refused(setting: str, said: str) -> None:

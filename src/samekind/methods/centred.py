@@ -4,31 +4,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from samekind.clip.encoder import ImageFeatures
 from samekind.errors import UsageError
 from samekind.methods.base import EncoderFacts, Method, Space
+from samekind.nn.domains import UNKNOWN, Domains
 
 
 class Centred(Method):
     """Cosine similarity after each domain's mean direction is taken away; nothing else is learned.
 
-    `means` are those of the pictures' vectors at norm one, a row for each of `domains`. Before they are learned they
-    are zero, and it is the zero-shot retriever.
+    Before the means are learned they are zero, and it is the zero-shot retriever.
     """
 
     name: ClassVar[str] = "centred"
     space: ClassVar[Space] = "cosine"
 
-    means: Tensor
-
     def __init__(self, domains: Sequence[str], dim: int) -> None:
         super().__init__()
         self.domains, self._dim = tuple(domains), dim
-        self.register_buffer("means", torch.zeros(len(self.domains), dim))
+        self.places = Domains(len(self.domains), dim)
 
     @property
     def dim(self) -> int:
@@ -51,17 +48,12 @@ class Centred(Method):
     def images(
         self, features: ImageFeatures, pixels: Float[Tensor, "b 3 h w"], domain: str | None = None
     ) -> Float[Tensor, "b d"]:
-        """The pooled vector without its domain's mean; a picture of no known domain is of that with the nearest."""
-        vectors = F.normalize(features.pooled.float(), dim=-1)
-        if domain in self.domains:
-            return F.normalize(vectors - self.means[self.domains.index(domain)], dim=-1)
-        nearest = (vectors @ F.normalize(self.means, dim=-1).T).argmax(1)
-        return F.normalize(vectors - self.means[nearest], dim=-1)
+        """The pooled vector without its domain's mean; where no known domain is told, without that of a guess."""
+        number = self.domains.index(domain) if domain in self.domains else UNKNOWN
+        pooled = features.pooled.float()
+        centred: Tensor = self.places(pooled, torch.full((len(pooled),), number, device=pooled.device))
+        return centred
 
     def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
-        """The text vector without what it has of the domains' means: its projection on all of them.
-
-        That knows no names, and is as right for a backbone whose texts lie far from its pictures.
-        """
-        vectors = F.normalize(texts.float(), dim=-1)
-        return F.normalize(vectors - vectors @ torch.linalg.pinv(self.means) @ self.means, dim=-1)
+        """The text vector without what it has of the domains' means."""
+        return self.places.texts(texts.float())

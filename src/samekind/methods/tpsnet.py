@@ -13,13 +13,13 @@ from samekind.clip.encoder import ImageFeatures
 from samekind.errors import UsageError
 from samekind.methods.base import EncoderFacts, Method, Space
 from samekind.nn.attention import Fusion, PhaseEncoder, Reading
+from samekind.nn.domains import UNKNOWN, Domains
 from samekind.nn.fourier import Norm, grey, phase_picture
 
 Query = Literal["soft", "hard", "all"]
-Output = Literal["synergy", "fused"]
+Output = Literal["shares", "synergy", "fused"]
 Priors = Literal["both", "text", "phase", "neither"]
 
-UNKNOWN = -1  # the number of a domain that is not known
 _CHOICES = {"query": Query, "output": Output, "priors": Priors, "phase_norm": Norm}
 
 
@@ -28,8 +28,10 @@ class TPSNetConfig:
     """What a TPSNet is built from; docs/methods/tpsnet.md says which values are published and which chosen here.
 
     `domains` are the names that `images` knows, `classes` the prompts of each. `scale` is the backbone's factor on
-    cosines, with which a picture chooses among the prompts. `width` is that of the attention. `query` says which
-    prompts ask, `output` which of the two readings is searched with, `priors` which parts there are at all.
+    cosines, with which a picture chooses among the prompts; `temperature` divides those to the prototypes. `width` is
+    that of the attention. `query` says which prompts ask, `priors` which parts there are at all. Of phases the lowest
+    frequencies are kept, one in `phase_band` on each axis. `output` is what is searched with: I', I_f, or a picture's
+    shares of the classes beside `own_weight` of its own vector.
     """
 
     domains: tuple[str, ...] = ("photo", "sketch")
@@ -39,10 +41,12 @@ class TPSNetConfig:
     dropout: float = 0.1
     scale: float = 20.0
     query: Query = "soft"
-    output: Output = "synergy"
+    output: Output = "shares"
     priors: Priors = "both"
     phase_norm: Norm = "unit"
-    prior_weight: float = 0.0
+    phase_band: int = 2
+    temperature: float = 0.1
+    own_weight: float = 0.5
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> "TPSNetConfig":
@@ -66,25 +70,33 @@ class TPSNetConfig:
         return made
 
     def _check(self) -> None:
-        if self.classes < 1 or not self.domains or self.heads < 1 or self.width < 1 or self.width % self.heads:
+        whole = min(self.classes, len(self.domains), self.heads, self.width, self.phase_band)
+        if whole < 1 or self.width % self.heads or self.temperature <= 0:
             raise UsageError(
-                "tpsnet needs one class or more, one domain or more, and a width that is a multiple of the heads, not "
-                f"{self.classes}, {len(self.domains)}, {self.width} and {self.heads}."
+                "tpsnet needs a class, a domain, a phase band or more, a width that is a multiple of the heads, and a "
+                f"temperature above 0, not {self.classes}, {len(self.domains)}, {self.phase_band}, {self.width} of "
+                f"{self.heads} and {self.temperature:g}."
             )
 
 
 class Read(NamedTuple):
-    """Both readings of pictures, not normalised: I_f, fused with the phase, and I', asked by the text prior."""
+    """What is made of pictures: the backbone's vector less its domain's mean, I_f and I' (not normalised), shares.
 
+    I_f is fused with the phase, I' asked of it by the text prior. The shares of the classes add up to one.
+    """
+
+    placed: Float[Tensor, "b e"]
     fused: Float[Tensor, "b e"]
     synergy: Float[Tensor, "b e"]
+    shares: Float[Tensor, "b c"]
 
 
 class TPSNet(Method):
-    """Both readings are the backbone's pooled vector plus what the new parts add.
+    """Both readings are the backbone's vector, less the mean of its domain, plus what the new parts add.
 
-    The last map of each part begins at zero, so that an untrained TPSNet is the zero-shot retriever: chosen here, as
-    a network that starts from what CLIP knows is not likely to end below it.
+    The last map of each part begins at zero, so that both start as the zero-shot retriever: chosen here, as a network
+    that starts from what CLIP knows is not likely to end below it. Buffers: `priors`, T' of each domain at norm one;
+    `shared`, the number that each domain's classes have across domains; `prototypes` of these.
     """
 
     name: ClassVar[str] = "tpsnet"
@@ -99,7 +111,7 @@ class TPSNet(Method):
         self.settings, self._dim = settings, facts.dim
         width, heads, dropout = settings.width, settings.heads, settings.dropout
         places, classes = len(settings.domains), settings.classes
-        # T' of each domain, at norm one; the shared number of each domain's classes; the prototypes of these.
+        self.places = Domains(places, facts.dim)
         self.register_buffer("priors", F.normalize(torch.randn(places, classes, facts.dim), dim=2))
         self.register_buffer("shared", torch.arange(classes).repeat(places, 1))
         self.register_buffer("prototypes", F.normalize(torch.randn(classes, facts.dim), dim=1))
@@ -116,8 +128,8 @@ class TPSNet(Method):
 
     @property
     def dim(self) -> int:
-        """The backbone's own width."""
-        return self._dim
+        """The backbone's own width, and the number of classes where shares are searched with."""
+        return self._dim + (self.settings.classes if self.settings.output == "shares" else 0)
 
     @property
     def has_text(self) -> bool:
@@ -141,51 +153,77 @@ class TPSNet(Method):
         number = known.index(domain) if domain in known else UNKNOWN
         domains = torch.full((len(pixels),), number, device=pixels.device)
         read = self.read(features, self.phases(pixels), domains)
+        if self.settings.output == "shares":
+            return self._beside(read.placed, read.shares)
         return F.normalize(read.synergy if self.settings.output == "synergy" else read.fused, dim=1)
 
     def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
-        """The text vector at norm one, with its own share of the text prior where pictures get one.
+        """The text vector at norm one, less what the domains have in common, beside its own shares of the classes.
 
-        A text has neither tokens nor a phase to be asked about. It stays where the backbone puts it, since that is
-        where L_i2tce pulls the pictures: I' lives in the text space.
+        A text has neither tokens nor a phase to be asked about: its shares are by the prompts alone, or where there is
+        no text prior by the prototypes.
         """
-        return F.normalize(self._with_prior(texts, texts, torch.full((len(texts),), UNKNOWN)), dim=1)
+        unit = F.normalize(texts.float(), dim=1)
+        placed = self.places.texts(unit)
+        if self.settings.output != "shares":
+            return placed
+        if self.has_text:
+            return self._beside(placed, (self.settings.scale * unit @ self.consensus().T).softmax(1))
+        return self._beside(placed, self._by_prototypes(placed))
 
-    def phases(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
+    def _beside(self, placed: Float[Tensor, "b e"], shares: Float[Tensor, "b c"]) -> Float[Tensor, "b d"]:
+        return F.normalize(torch.cat([self.settings.own_weight * placed, shares], 1), dim=1)
+
+    def phases(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b u v"]:
         """Phase pictures of normalised pictures."""
-        return phase_picture(grey(pixels), self.settings.phase_norm)
+        return phase_picture(grey(pixels), self.settings.phase_norm, self.settings.phase_band)
 
     def read(self, features: ImageFeatures, phases: Float[Tensor, "b h w"], domains: Int[Tensor, " b"]) -> Read:
-        """Both readings; `domains` are places in the configuration's list, -1 where unknown."""
+        """All that is made of pictures; `domains` are places in the configuration's list, -1 where unknown."""
         phase = None if self.phase is None else self.phase(phases)
         pooled = features.pooled.float()
         sequence = self.fusion(features.tokens.float(), phase)
-        length = pooled.norm(dim=1, keepdim=True)
-        fused = pooled + length * self.to_fused(sequence.mean(1))
+        placed = self.places(pooled, domains)
         answers = self.reading(self.queries(pooled, domains), sequence).mean(1)
-        synergy = fused + length * self.to_synergy(answers)
-        return Read(fused, self._with_prior(synergy, pooled, domains))
+        synergy = placed + self.to_synergy(answers)
+        shares = self._by_prototypes(synergy)
+        if self.has_text:
+            shares = (shares + self._by_prompts(pooled, domains)) / 2
+        return Read(placed, placed + self.to_fused(sequence.mean(1)), synergy, shares)
+
+    def logits(self, vectors: Float[Tensor, "b e"]) -> Float[Tensor, "b c"]:
+        """Cosines to the prototypes, over the temperature."""
+        return F.normalize(vectors, dim=1) @ self.prototypes.T / self.settings.temperature
+
+    def _by_prototypes(self, vectors: Float[Tensor, "b e"]) -> Float[Tensor, "b c"]:
+        return self.logits(vectors).softmax(1)
+
+    def _by_prompts(self, pooled: Float[Tensor, "b e"], domains: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
+        """The probabilities of the prompts in the order of the shared classes."""
+        places = self.places.told(F.normalize(pooled, dim=1), domains)
+        return self.posterior(pooled, domains).gather(1, self.shared.argsort(1)[places])
 
     def queries(self, pooled: Float[Tensor, "b e"], domains: Int[Tensor, " b"]) -> Float[Tensor, "b q e"]:
         """What asks each picture, at norm one: a mixture of prompts (soft), the best one (hard), or all of them."""
         if self.asking is not None:
             return self.asking.expand(len(pooled), 1, -1)
-        prompts = self.priors.flatten(0, 1)
+        prompts = self._prompts(pooled, domains)
         if self.settings.query == "all":
-            # Those of the picture's own domain; of an unknown one, the mean over the domains of what is the same class.
-            return torch.where((domains == UNKNOWN)[:, None, None], self.consensus()[None], self.priors[domains])
+            return prompts
         weights = self.posterior(pooled, domains)
-        mixed: Tensor = weights @ prompts
         if self.settings.query == "hard":
-            return prompts[weights.argmax(1)][:, None]
-        return F.normalize(mixed, dim=1)[:, None]
+            return prompts[torch.arange(len(prompts)), weights.argmax(1)][:, None]
+        return F.normalize(torch.einsum("bc,bce->be", weights, prompts), dim=1)[:, None]
 
-    def posterior(self, pooled: Float[Tensor, "b e"], domains: Int[Tensor, " b"]) -> Float[Tensor, "b sc"]:
-        """How probable each prompt is: softmax of the scaled cosines over the domain's prompts, or over all."""
-        cosines = F.normalize(pooled, dim=1) @ self.priors.flatten(0, 1).T
-        owner = torch.arange(len(self.settings.domains), device=pooled.device).repeat_interleave(self.settings.classes)
-        strange = (domains[:, None] != UNKNOWN) & (domains[:, None] != owner[None])
-        return (self.settings.scale * cosines).masked_fill(strange, -torch.inf).softmax(1)
+    def posterior(self, pooled: Float[Tensor, "b e"], domains: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
+        """How probable each prompt of a picture's domain is: softmax of the scaled cosines."""
+        prompts = self._prompts(pooled, domains)
+        cosines = torch.einsum("be,bce->bc", F.normalize(pooled, dim=1), prompts)
+        return (self.settings.scale * cosines).softmax(1)
+
+    def _prompts(self, pooled: Float[Tensor, "b e"], domains: Int[Tensor, " b"]) -> Float[Tensor, "b c e"]:
+        """T' of each picture's domain."""
+        return self.priors[self.places.told(F.normalize(pooled, dim=1), domains)]
 
     def consensus(self) -> Float[Tensor, "c e"]:
         """The mean direction of the matched prompts of all domains, a row per shared class."""
@@ -194,13 +232,7 @@ class TPSNet(Method):
             total = total.index_add(0, shared, prompts)
         return F.normalize(total, dim=1)
 
-    def _with_prior(
-        self, vectors: Float[Tensor, "b e"], asked: Float[Tensor, "b e"], domains: Int[Tensor, " b"]
-    ) -> Float[Tensor, "b e"]:
-        """Vectors plus `prior_weight` of the shared classes that they seem to be of."""
-        if not self.has_text or not self.settings.prior_weight:
-            return vectors
-        weights = self.posterior(asked, domains.to(asked.device))
-        shared = self.consensus()[self.shared.flatten()]
-        part: Tensor = self.settings.prior_weight * vectors.norm(dim=1, keepdim=True) * (weights @ shared)
-        return vectors + part
+
+def centred_rows(vectors: Float[Tensor, "c e"]) -> Float[Tensor, "c e"]:
+    """Rows less their mean, at norm one: what tells classes apart. A single row stays."""
+    return F.normalize(vectors - vectors.mean(0, keepdim=True) if len(vectors) > 1 else vectors, dim=1)

@@ -1,8 +1,5 @@
 """The training of `centred`: a mean for each domain."""
 
-import torch
-import torch.nn.functional as F
-
 from samekind.methods.base import EncoderFacts
 from samekind.methods.centred import Centred
 from samekind.training.adapt import Learned, Trainer, Uses, Wanted
@@ -16,7 +13,7 @@ def learn(cache: PictureCache, wanted: Wanted[AdaptSettings], run: Run, learned:
     """Take the means. A number of classes is of no use here and is not looked at."""
     facts = EncoderFacts.of(cache.engine.encoder)
     method = Centred(cache.data.domains, facts.dim)
-    method.means.copy_(torch.stack([F.normalize(each, dim=1).mean(0) for each in domain_vectors(cache)]))
+    method.places.fit(domain_vectors(cache))
     return method.eval()
 
 

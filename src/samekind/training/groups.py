@@ -4,17 +4,21 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from samekind.nn.kmeans import estimate_count, unit
+from samekind.nn.diffusion import estimate_count, neighbour_graph, spectrum
+from samekind.nn.kmeans import unit
 from samekind.training import checkpoint
 from samekind.training.adapt import Count, Learned
 from samekind.training.cache import PictureCache
 from samekind.training.loop import Run
 
-# From the vectors of each domain at norm one, the number of classes, and what to call each domain in an error.
-Grouping = Callable[[Sequence[Float[np.ndarray, "_n e"]], int, Sequence[str]], Sequence[Int[np.ndarray, " _n"]]]
+MOST_CLASSES = 64  # that are looked for
+
+# From the vectors of each domain at norm one, the number of classes, and what to call each domain in an error: a label
+# for each picture, or its share of each class.
+Grouping = Callable[[Sequence[Float[np.ndarray, "_n e"]], int, Sequence[str]], Sequence[Shaped[np.ndarray, "_n ..."]]]
 
 
 def domain_vectors(cache: PictureCache) -> list[Float[Tensor, "_n e"]]:
@@ -24,27 +28,25 @@ def domain_vectors(cache: PictureCache) -> list[Float[Tensor, "_n e"]]:
 
 def grouped(
     cache: PictureCache, classes_count: Count, seed: int, run: Run, learned: Learned, grouping: Grouping
-) -> tuple[int, list[Int[Tensor, " _n"]]]:
-    """The number of classes and each domain's pseudo-labels, the very same in a run that is resumed."""
+) -> tuple[int, list[Shaped[Tensor, "_n ..."]]]:
+    """The number of classes and each domain's labels or shares, the very same in a run that is resumed."""
     plain = [unit(each.numpy()) for each in domain_vectors(cache)]
-    count = _counted(plain, classes_count, seed, learned)
     file = run.work / "groups.safetensors"
     kept = checkpoint.load(file, key=run.key)
     if kept is None:
+        count = classes_count if isinstance(classes_count, int) else _estimated(plain)
         made = grouping(plain, count, [f"The domain {name}" for name in cache.data.domains])
         tensors = {str(domain): torch.from_numpy(each) for domain, each in enumerate(made)}
-        checkpoint.save(file, tensors, key=run.key, epoch=1)
-        kept = tensors, 1
+        kept = {**tensors, "count": torch.tensor(count)}, 1
+        checkpoint.save(file, kept[0], key=run.key, epoch=1)
+    count = int(kept[0]["count"])
+    learned.facts["classes"] = count
+    learned.facts["classes_count"] = "estimated" if classes_count == "auto" else "given"
     run.report("grouping", {"step": 1.0, "steps": 1.0, "classes": float(count)})
     return count, [kept[0][str(domain)] for domain in range(len(plain))]
 
 
-def _counted(vectors: Sequence[Float[np.ndarray, "_n e"]], classes_count: Count, seed: int, learned: Learned) -> int:
-    """The number of classes; the card is told it, and how it was come by."""
-    count = classes_count
-    if count == "auto":
-        count, tried = estimate_count(vectors, seed=seed)
-        learned.facts["silhouettes"] = {str(each): round(score, 4) for each, score in tried.items()}
-    learned.facts["classes"] = count
-    learned.facts["classes_count"] = "estimated" if classes_count == "auto" else "given"
-    return count
+def _estimated(vectors: Sequence[Float[np.ndarray, "_n e"]]) -> int:
+    """How many classes the pictures of all domains together seem to be of."""
+    found = spectrum(neighbour_graph(vectors), min(MOST_CLASSES + 1, sum(map(len, vectors)) // 4))
+    return estimate_count(found.values)[0]

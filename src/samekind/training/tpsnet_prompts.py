@@ -39,11 +39,18 @@ class PromptStage:
         self.vectors = [each.to(device) for each in vectors]
         self.labels = [each.to(device) for each in labels]
         self.scale = float(encoder.logit_scale.exp())
-        generator = torch.Generator().manual_seed(seed)
         template, slot, end = template_of(encoder, settings.template, settings.words)
         self.end = end
         self.prompts = nn.ModuleList(
-            Prompts(template, slot, classes, count=settings.words, std=settings.std, generator=generator)
+            Prompts(
+                template,
+                slot,
+                classes,
+                count=settings.words,
+                std=settings.std,
+                # The same in every domain: what they then differ in, they have learned.
+                generator=torch.Generator().manual_seed(seed),
+            )
             for _ in vectors
         ).to(device)
         self.optimiser = torch.optim.Adam(self.prompts.parameters(), lr=settings.rate, weight_decay=settings.decay)
@@ -127,4 +134,7 @@ def template_of(encoder: DualEncoder, text: str, words: int) -> tuple[Float[Tens
             f"{words} learned words after {text!r} do not fit the backbone's context of {encoder.context} tokens. Set "
             "fewer (--set prompts.words=2) or a shorter template (--set prompts.template=...)."
         )
-    return encoder.embed(ids[None])[0], slot, encoder.text_model.end(ids[None])[0]
+    end = encoder.text_model.end(ids[None])[0]
+    if encoder.text_model.config.causal:  # what follows the end is not looked at
+        ids = ids[: int(end) + 1]
+    return encoder.embed(ids[None])[0], slot, end

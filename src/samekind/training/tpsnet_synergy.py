@@ -13,7 +13,7 @@ from samekind.clip.encoder import DualEncoder, ImageFeatures
 from samekind.clip.mobilenet import MobileNet
 from samekind.clip.vit import VisionTransformer
 from samekind.errors import UsageError
-from samekind.methods.tpsnet import UNKNOWN, Read, TPSNet
+from samekind.methods.tpsnet import Read, TPSNet, centred_rows
 from samekind.nn.processes import average_gradients, average_numbers, my_part, place, summed
 from samekind.nn.prototypes import class_sums, moved
 from samekind.retriever.encode import ordered_map
@@ -32,17 +32,19 @@ class SynergyStage:
         self,
         method: TPSNet,
         cache: PictureCache,
-        labels: Int[Tensor, " n"],
+        targets: Float[Tensor, "n c"],
         settings: SynergySettings,
         seed: int,
     ) -> None:
-        """`labels` are pseudo-labels in each picture's own domain; `method.priors` and `method.shared` are set."""
+        """`targets` are each picture's shares of the shared classes; `method.priors` and `method.shared` are set."""
         self.method, self.cache, self.settings, self.seed = method, cache, settings, seed
         self.epochs, self.device = settings.epochs, cache.engine.device
         self.domain = torch.from_numpy(cache.data.domain)
-        self.labels = labels.cpu()
-        self.targets = method.shared.cpu()[self.domain, self.labels]
+        self.targets = targets.cpu()
         method.prototypes.copy_(self._first_prototypes())
+        # T' of each domain in the order of the shared classes.
+        pairs = zip(method.priors, method.shared, strict=True)
+        self._texts = torch.stack([centred_rows(each[shared.argsort()]) for each, shared in pairs])
         self.tuned = tuned_part(cache.engine.encoder, settings.tune)
         groups: list[dict[str, Any]] = [
             {"params": list(method.parameters()), "base": settings.rate},
@@ -56,10 +58,11 @@ class SynergyStage:
 
     def _first_prototypes(self) -> Float[Tensor, "c e"]:
         """The mean over the domains of each class's mean direction, as the backbone sees it."""
-        pooled, total = F.normalize(self.cache.pooled, dim=1), torch.zeros_like(self.method.prototypes.cpu())
+        total = torch.zeros_like(self.method.prototypes.cpu())
+        placed = self.method.places(self.cache.pooled.to(self.device), self.domain.to(self.device)).cpu()
         for domain in range(len(self.cache.data.domains)):
             rows = self.domain == domain
-            sums, _ = class_sums(pooled[rows], self.targets[rows], len(total))
+            sums, _ = class_sums(placed[rows], self.targets[rows].argmax(1), len(total))
             total += F.normalize(sums, dim=1)
         return F.normalize(total, dim=1)
 
@@ -67,7 +70,7 @@ class SynergyStage:
         """One pass over all pictures of all domains together."""
         told = Means()
         self.method.train()
-        parts = shuffled(len(self.labels), self.settings.batch, self.seed, number)
+        parts = shuffled(len(self.targets), self.settings.batch, self.seed, number)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.seed * 1_000_003 + number)
             for step, (rows, pixels, features) in enumerate(self._batches(parts)):
@@ -101,49 +104,44 @@ class SynergyStage:
         """One step over the part of `batch` that `pixels` and `features` are of."""
         rows = torch.from_numpy(my_part(batch))
         share = len(rows) * place()[1] / len(batch) if len(rows) < len(batch) else 1.0
-        domain, label, target = (each[rows].to(self.device) for each in (self.domain, self.labels, self.targets))
-        vectors = F.normalize(self._read(pixels, features, self._asked(batch)).synergy, dim=1)
-        prototype, text = self._losses(vectors, domain, label, target)
+        domain, target = (each[rows].to(self.device) for each in (self.domain, self.targets))
+        read = self._read(pixels, features, domain)
+        prototype, text = self._losses(read, domain, target)
         loss = finite(share * (self.settings.alpha * prototype + self.settings.beta * text), step + 1)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         average_gradients(p for group in self.optimiser.param_groups for p in group["params"])
         self.optimiser.step()
-        found = vectors.detach()
-        changed = ((found @ self.method.prototypes.T).argmax(1) != target).double().mean()
-        sums, counts = class_sums(found, target, len(self.method.prototypes))
+        found, likely = F.normalize(read.synergy.detach(), dim=1), target.argmax(1)
+        changed = ((found @ self.method.prototypes.T).argmax(1) != likely).double().mean()
+        sums, counts = class_sums(found, likely, len(self.method.prototypes))
         fresh = moved(self.method.prototypes, summed(sums), summed(counts), self.settings.momentum)
         self.method.prototypes.copy_(fresh)
         numbers = {"prototype": share * prototype, "text": share * text, "changed": share * changed}
         plain = {name: float(each.detach()) for name, each in {"loss": loss, **numbers}.items()}
         told.add(len(batch), **average_numbers(plain))
 
-    def _asked(self, batch: Int[np.ndarray, " b"]) -> Int[Tensor, " mine"]:
-        """The domains that are told; those of some pictures are not. Drawn for the whole batch, in every process."""
-        domain = self.domain[torch.from_numpy(batch)]
-        asked = torch.where(torch.rand(len(batch)) < self.settings.unknown, UNKNOWN, domain)
-        return asked[torch.from_numpy(my_part(np.arange(len(batch))))].to(self.device)
-
-    def _read(self, pixels: Float[Tensor, "b 3 h w"], features: ImageFeatures | None, asked: Int[Tensor, " b"]) -> Read:
+    def _read(
+        self, pixels: Float[Tensor, "b 3 h w"], features: ImageFeatures | None, domain: Int[Tensor, " b"]
+    ) -> Read:
         if features is None:
             with torch.set_grad_enabled(bool(self.tuned)):
                 features = self.cache.engine.features(pixels)
-        return self.method.read(features, self.method.phases(pixels), asked)
+        return self.method.read(features, self.method.phases(pixels), domain)
 
-    def _losses(
-        self,
-        vectors: Float[Tensor, "b e"],
-        domain: Int[Tensor, " b"],
-        label: Int[Tensor, " b"],
-        target: Int[Tensor, " b"],
-    ) -> tuple[Tensor, Tensor]:
-        """L_pce over the shared prototypes, and L_i2tce over the prompts of the picture's own domain."""
-        prototype = F.cross_entropy(vectors @ self.method.prototypes.T / self.settings.temperature, target)
+    def _losses(self, read: Read, domain: Int[Tensor, " b"], target: Float[Tensor, "b c"]) -> tuple[Tensor, Tensor]:
+        """L_pce over the shared prototypes, and L_i2tce over the prompts of the picture's own domain.
+
+        Both without what all pictures of a domain, and all of its prompts, have in common: the modality gap. L_pce is
+        that of I' and of I_f, half each: else I_f, which is evaluated beside I', would learn nothing.
+        """
+        pairs = [F.cross_entropy(self.method.logits(each), target) for each in (read.synergy, read.fused)]
+        prototype = (pairs[0] + pairs[1]) / 2
         if not self.method.has_text:
-            return prototype, torch.zeros((), device=vectors.device)
-        cosines = torch.einsum("be,bce->bc", vectors, self.method.priors[domain])
-        scaled = self.method.settings.scale * cosines
-        return prototype, F.cross_entropy(scaled, label, label_smoothing=self.settings.smoothing)
+            return prototype, torch.zeros_like(prototype)
+        cosines = torch.einsum("be,bce->bc", F.normalize(read.synergy, dim=1), self._texts[domain])
+        scaled = cosines / self.method.settings.temperature
+        return prototype, F.cross_entropy(scaled, target, label_smoothing=self.settings.smoothing)
 
     def tensors(self) -> dict[str, Tensor]:
         """The method, what is tuned of the backbone, the optimiser."""
