@@ -15,6 +15,7 @@ QUICK = (
     "prompts.repair_after=1",
     "prompts.batch=8",
     "synergy.epochs=3",
+    "synergy.steps=1",
     "synergy.batch=8",
     "model.width=16",
     "model.heads=2",

@@ -44,7 +44,7 @@ class TPSNetConfig:
     output: Output = "shares"
     priors: Priors = "both"
     phase_norm: Norm = "unit"
-    phase_band: int = 2
+    phase_band: int = 4
     temperature: float = 0.1
     own_weight: float = 0.5
 

@@ -55,7 +55,8 @@ class SynergySettings:
     rate: float = 5e-4
     decay: float = 1e-2
     batch: int = 64
-    epochs: int = 5
+    epochs: int = 3
+    steps: int = 300  # at least: few pictures are gone through more often
     warmup: int = 1  # epochs
     alpha: float = 1.0
     beta: float = 1.0

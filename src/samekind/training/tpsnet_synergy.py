@@ -38,7 +38,8 @@ class SynergyStage:
     ) -> None:
         """`targets` are each picture's shares of the shared classes; `method.priors` and `method.shared` are set."""
         self.method, self.cache, self.settings, self.seed = method, cache, settings, seed
-        self.epochs, self.device = settings.epochs, cache.engine.device
+        self.device = cache.engine.device
+        self.epochs = max(settings.epochs, -(-settings.steps // -(-len(targets) // settings.batch)))
         self.domain = torch.from_numpy(cache.data.domain)
         self.targets = targets.cpu()
         method.prototypes.copy_(self._first_prototypes())
