@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from samekind.cli import app
 
-QUICK = ["prompts.epochs=1", "prompts.words=2", "synergy.epochs=1", "synergy.steps=1", "model.width=16", "model.heads=2"]
+QUICK = ["prompts.epochs=1", "prompts.words=2", "synergy.epochs=1", "synergy.steps=1"]
+QUICK += ["model.width=16", "model.heads=2"]
 
 
 def command(pictures: Path, tiny_clip: Path, out: Path, *more: str) -> list[str]:

@@ -125,14 +125,14 @@ def test_shares_add_up_to_one_and_stand_beside_the_pictures_own_vector(priors: s
     assert method.texts(features.pooled).shape == (4, 15)
 
 
-def test_shares_follow_the_matched_classes() -> None:
+def test_shares_are_the_softmax_of_cosines_to_the_prototypes() -> None:
     features, pixels = pictures()
-    method = made(temperature=1e4)  # the prototypes say nothing
-    method.shared.copy_(torch.tensor([[2, 0, 1], [0, 1, 2]]))
-    domains = torch.zeros(4, dtype=torch.long)
-    shares = method.read(features, method.phases(pixels), domains).shares
-    by_prompts = method.posterior(features.pooled, domains)
-    torch.testing.assert_close(2 * shares[:, [2, 0, 1]] - 1 / 3, by_prompts, atol=1e-3, rtol=0)
+    method = made(moved=False, temperature=0.5)
+    method.prototypes.copy_(F.normalize(features.pooled[:3], dim=1))
+    shares = method.read(features, method.phases(pixels), torch.zeros(4, dtype=torch.long)).shares
+    assert shares[:3].argmax(1).tolist() == [0, 1, 2]
+    cosines = F.normalize(features.pooled, dim=1) @ method.prototypes.T
+    torch.testing.assert_close(shares, (cosines / 0.5).softmax(1))
 
 
 def test_a_text_that_is_a_prompt_has_its_class() -> None:

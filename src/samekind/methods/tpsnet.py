@@ -45,7 +45,7 @@ class TPSNetConfig:
     priors: Priors = "both"
     phase_norm: Norm = "unit"
     phase_band: int = 4
-    temperature: float = 0.1
+    temperature: float = 0.2
     own_weight: float = 0.5
 
     @classmethod
@@ -82,7 +82,8 @@ class TPSNetConfig:
 class Read(NamedTuple):
     """What is made of pictures: the backbone's vector less its domain's mean, I_f and I' (not normalised), shares.
 
-    I_f is fused with the phase, I' asked of it by the text prior. The shares of the classes add up to one.
+    I_f is fused with the phase, I' asked of it by the text prior. The shares of the classes are a softmax of the
+    cosines of I' to the prototypes.
     """
 
     placed: Float[Tensor, "b e"]
@@ -160,8 +161,8 @@ class TPSNet(Method):
     def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
         """The text vector at norm one, less what the domains have in common, beside its own shares of the classes.
 
-        A text has neither tokens nor a phase to be asked about: its shares are by the prompts alone, or where there is
-        no text prior by the prototypes.
+        A text has neither tokens nor a phase to be asked about: its shares are those of the prompts, T', or where
+        there is no text prior those of the prototypes.
         """
         unit = F.normalize(texts.float(), dim=1)
         placed = self.places.texts(unit)
@@ -169,7 +170,7 @@ class TPSNet(Method):
             return placed
         if self.has_text:
             return self._beside(placed, (self.settings.scale * unit @ self.consensus().T).softmax(1))
-        return self._beside(placed, self._by_prototypes(placed))
+        return self._beside(placed, self.logits(placed).softmax(1))
 
     def _beside(self, placed: Float[Tensor, "b e"], shares: Float[Tensor, "b c"]) -> Float[Tensor, "b d"]:
         return F.normalize(torch.cat([self.settings.own_weight * placed, shares], 1), dim=1)
@@ -186,22 +187,11 @@ class TPSNet(Method):
         placed = self.places(pooled, domains)
         answers = self.reading(self.queries(pooled, domains), sequence).mean(1)
         synergy = placed + self.to_synergy(answers)
-        shares = self._by_prototypes(synergy)
-        if self.has_text:
-            shares = (shares + self._by_prompts(pooled, domains)) / 2
-        return Read(placed, placed + self.to_fused(sequence.mean(1)), synergy, shares)
+        return Read(placed, placed + self.to_fused(sequence.mean(1)), synergy, self.logits(synergy).softmax(1))
 
     def logits(self, vectors: Float[Tensor, "b e"]) -> Float[Tensor, "b c"]:
         """Cosines to the prototypes, over the temperature."""
         return F.normalize(vectors, dim=1) @ self.prototypes.T / self.settings.temperature
-
-    def _by_prototypes(self, vectors: Float[Tensor, "b e"]) -> Float[Tensor, "b c"]:
-        return self.logits(vectors).softmax(1)
-
-    def _by_prompts(self, pooled: Float[Tensor, "b e"], domains: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
-        """The probabilities of the prompts in the order of the shared classes."""
-        places = self.places.told(F.normalize(pooled, dim=1), domains)
-        return self.posterior(pooled, domains).gather(1, self.shared.argsort(1)[places])
 
     def queries(self, pooled: Float[Tensor, "b e"], domains: Int[Tensor, " b"]) -> Float[Tensor, "b q e"]:
         """What asks each picture, at norm one: a mixture of prompts (soft), the best one (hard), or all of them."""

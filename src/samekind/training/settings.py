@@ -55,14 +55,14 @@ class SynergySettings:
     rate: float = 5e-4
     decay: float = 1e-2
     batch: int = 64
-    epochs: int = 3
+    epochs: int = 4
     steps: int = 300  # at least: few pictures are gone through more often
     warmup: int = 1  # epochs
     alpha: float = 1.0
     beta: float = 1.0
     smoothing: float = 0.1
     momentum: float = 0.2
-    labels: Labels = "prompts"  # targets: the shares of groups alone, or half of what the prompts say too
+    labels: Labels = "groups"  # targets: the shares of groups alone, or half of what the prompts say too
     match: Match = "groups"  # how classes of several domains are matched: by text, by picture, or by their number
     match_centred: bool = False
     tune: Tune = "none"

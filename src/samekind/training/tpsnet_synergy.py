@@ -39,7 +39,8 @@ class SynergyStage:
         """`targets` are each picture's shares of the shared classes; `method.priors` and `method.shared` are set."""
         self.method, self.cache, self.settings, self.seed = method, cache, settings, seed
         self.device = cache.engine.device
-        self.epochs = max(settings.epochs, -(-settings.steps // -(-len(targets) // settings.batch)))
+        batches = -(-len(targets) // settings.batch)
+        self.epochs = max(settings.epochs, -(-settings.steps // batches))
         self.domain = torch.from_numpy(cache.data.domain)
         self.targets = targets.cpu()
         method.prototypes.copy_(self._first_prototypes())
