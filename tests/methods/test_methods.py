@@ -22,6 +22,14 @@ def test_every_registered_class_is_called_as_registered() -> None:
         assert method_class(name).name == name
 
 
+@pytest.mark.parametrize("name", [name for name in METHODS if method_class(name).needs == "pooled"])
+def test_a_method_that_needs_pooled_vectors_alone_looks_at_nothing_else(name: str) -> None:
+    method = method_class(name).from_config({}, FACTS)
+    nothing = torch.full((1, 1, 1), torch.nan)
+    features = ImageFeatures(nothing.expand(2, 4, 5), torch.tensor([[3.0, 0.0, 4.0], [0.0, -2.0, 0.0]]))
+    assert torch.isfinite(method.images(features, nothing[None].expand(2, 3, 8, 8))).all()
+
+
 def test_zero_shot_keeps_the_direction_of_pictures_and_texts() -> None:
     method = ZeroShot.from_config({}, FACTS)
     pooled = torch.tensor([[3.0, 0.0, 4.0], [0.0, -2.0, 0.0]])

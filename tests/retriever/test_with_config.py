@@ -18,7 +18,7 @@ def trained(tiny_clip: Path) -> Retriever:
     """A TPSNet whose two readings differ."""
     encoder = load_encoder(tiny_clip)
     torch.manual_seed(0)
-    method = TPSNet(TPSNetConfig(classes=2, width=8, heads=2), EncoderFacts.of(encoder))
+    method = TPSNet(TPSNetConfig(classes=2, width=8, heads=2, output="synergy"), EncoderFacts.of(encoder))
     torch.nn.init.normal_(method.to_synergy.weight)
     return Retriever(encoder, method, device="cpu", precision="float32")
 
@@ -51,7 +51,7 @@ def test_no_random_numbers_are_used_up(trained: Retriever) -> None:
     ("changes", "said"),
     [
         ({"outputs": "fused"}, "has no 'outputs' in its configuration; it has domains, classes"),
-        ({"output": "both"}, "output is one of synergy, fused"),
+        ({"output": "both"}, "output is one of shares, synergy, fused"),
         ({"priors": "neither"}, "cannot be read with priors = 'neither': it would have to be trained so"),
         ({"classes": 3}, "classes = 3"),
     ],

@@ -11,8 +11,9 @@ from samekind.training.settings import Settings
 def test_pairs_win_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text('profile = "clean"\n[synergy]\nepochs = 7\nrate = 1\n')
-    made = Settings.read(file, ["synergy.epochs=9", "model.query=hard"])
+    made = Settings.read(file, ["synergy.epochs=9", "model.query=hard", "synergy.alpha=.5"])
     assert (made.profile, made.synergy.epochs, made.synergy.rate, made.model.query) == ("clean", 9, 1.0, "hard")
+    assert made.synergy.alpha == 0.5
     assert made.prompts == Settings().prompts
 
 

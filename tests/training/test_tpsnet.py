@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from quick import QUICK, draw
 from safetensors.torch import load_file
 
@@ -218,6 +219,18 @@ def test_three_domains_train_together(tiny_clip: Path, tmp_path: Path) -> None:
     tensors = run(root, tmp_path / "r", tiny_clip)
     assert tensors["priors"].shape[0] == 3
     assert sorted(tensors["shared"][2].tolist()) == [0, 1, 2]
+
+
+def test_mixed_precision_learns_nearly_the_same(
+    undisturbed: Path, world: Path, tiny_clip: Path, tmp_path: Path
+) -> None:
+    mixed, plain = (
+        run(world, tmp_path / "r", tiny_clip, "synergy.mixed=on"),
+        load_file(undisturbed / "weights.safetensors"),
+    )
+    assert all(tensor.dtype == plain[name].dtype for name, tensor in mixed.items())
+    assert not same(mixed, plain)
+    assert F.cosine_similarity(mixed["prototypes"], plain["prototypes"]).min() > 0.98
 
 
 @pytest.mark.parametrize("tune", ["last", "all"])

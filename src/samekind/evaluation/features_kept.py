@@ -78,7 +78,7 @@ def _encoding(
     files, hashes = tuple(table.files[row] for row in order), tuple(contents[row] for row in order)
     pictures = Pictures(table.root, files, hashes, table.domain[order], table.domains)
     engine, store = retriever.engine, Store(cache_folder() / FOLDER, own)
-    if engine.pooled_alone():
+    if engine.method.needs == "pooled":
         return Encoding(pictures, engine, store, limit=0, tokens=False)
     encoding = Encoding(pictures, engine, store, limit=store.limit, tokens=True)
     return encoding if {"tokens", "pixels"} <= encoding.shapes.keys() else None

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from samekind.clip.encoder import DualEncoder, ImageFeatures
 
 Space = Literal["cosine", "poincare"]
+# What a method looks at: the pooled vector alone, or image tokens and pixels too.
+Needs = Literal["pooled", "tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,13 @@ class Method(nn.Module, ABC):
 
     A method never holds the backbone. `from_config(config(), facts)` must build an equal module up to its tensors, and
     `config()` must hold nothing but what JSON can (it travels in the card). In the space `cosine` vectors have
-    Euclidean norm one.
+    Euclidean norm one. A method that says it `needs` pooled vectors alone may
+    be given tokens and pixels that are no numbers.
     """
 
     name: ClassVar[str]
     space: ClassVar[Space]
+    needs: ClassVar[Needs] = "tokens"
 
     @property
     @abstractmethod

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from samekind.clip.encoder import ImageFeatures
 from samekind.errors import UsageError
-from samekind.methods.base import EncoderFacts, Method, Space
+from samekind.methods.base import EncoderFacts, Method, Needs, Space
 from samekind.nn.domains import UNKNOWN, Domains
 
 
@@ -21,6 +21,7 @@ class Centred(Method):
 
     name: ClassVar[str] = "centred"
     space: ClassVar[Space] = "cosine"
+    needs: ClassVar[Needs] = "pooled"
 
     def __init__(self, domains: Sequence[str], dim: int) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from samekind.clip.encoder import ImageFeatures
 from samekind.errors import UsageError
-from samekind.methods.base import EncoderFacts, Method, Space
+from samekind.methods.base import EncoderFacts, Method, Needs, Space
 
 
 class ProtoOT(Method):
@@ -20,6 +20,7 @@ class ProtoOT(Method):
 
     name: ClassVar[str] = "protoot"
     space: ClassVar[Space] = "cosine"
+    needs: ClassVar[Needs] = "pooled"
 
     def __init__(self, dim: int) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from samekind.clip.encoder import ImageFeatures
 from samekind.errors import UsageError
-from samekind.methods.base import EncoderFacts, Method, Space
+from samekind.methods.base import EncoderFacts, Method, Needs, Space
 
 
 class ZeroShot(Method):
@@ -17,6 +17,7 @@ class ZeroShot(Method):
 
     name: ClassVar[str] = "zero_shot"
     space: ClassVar[Space] = "cosine"
+    needs: ClassVar[Needs] = "pooled"
 
     def __init__(self, dim: int) -> None:
         super().__init__()

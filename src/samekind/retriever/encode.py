@@ -109,14 +109,6 @@ class Engine:
         token, x = nothing[0].expand(len(pooled), 1, facts.token_dim), nothing.expand(-1, 3, facts.size, facts.size)
         return ImageFeatures(token, pooled), x.expand(len(pooled), -1, -1, -1)
 
-    def pooled_alone(self) -> bool:
-        """Whether the method looks at pooled vectors alone: whatever else it reckons with leaves no number whole."""
-        try:
-            found = self.vectors(*self.blank(torch.ones(1, self.encoder.dim, device=self.device)))
-        except (RuntimeError, ValueError):  # it looks at them, and refuses what it sees
-            return False
-        return bool(np.isfinite(found).all())
-
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "b d"]:
         """Vectors of one batch of texts."""

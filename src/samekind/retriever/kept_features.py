@@ -122,7 +122,7 @@ class Encoding:
         """The method's vectors of a whole chunk, a row for each of `good`, from what is kept alone.
 
         Tokens are kept in half precision, so these differ a little from `Engine.images`. Without tokens and pixels
-        only for a method that needs none: see `Engine.pooled_alone`. Raises OSError when a file has gone meanwhile.
+        only for a method that needs none: see `Method.needs`. Raises OSError when a file has gone meanwhile.
         """
         whole = {name: part.whole() for name, part in chunk.parts.items() if name != "pooled"}
         told = chunk.pooled if chunk.pooled is not None else chunk.parts["pooled"].whole()

@@ -51,10 +51,14 @@ def overridden(
 
 
 def _value(text: str) -> Any:
-    """A TOML value, or the text itself where it is none."""
+    """A TOML value, a number as people write it (.5), or the text itself where it is neither."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
         return text
 
 

@@ -16,6 +16,7 @@ _GIVEN = {
 _MAY_BE_ZERO = ("warmup", "repair_after")
 _MOST = {"smoothing": 1.0, "momentum": 1.0, "dropout": 1.0}
 
+Mixed = Literal["auto", "on", "off"]
 Tune = Literal["none", "last", "all"]
 Labels = Literal["prompts", "groups"]
 Match = Literal["prompts", "pictures", "groups"]
@@ -67,6 +68,7 @@ class SynergySettings:
     match_centred: bool = False
     tune: Tune = "none"
     tune_rate: float = 5e-6
+    mixed: Mixed = "auto"  # products in bfloat16: on a GPU, always, or never
 
 
 @dataclass(frozen=True)

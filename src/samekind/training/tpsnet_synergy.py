@@ -39,6 +39,8 @@ class SynergyStage:
         """`targets` are each picture's shares of the shared classes; `method.priors` and `method.shared` are set."""
         self.method, self.cache, self.settings, self.seed = method, cache, settings, seed
         self.device = cache.engine.device
+        # bfloat16 where products are fast in it and nothing has to be scaled; sums, losses and weights stay float32.
+        self.mixed = settings.mixed == "on" or (settings.mixed == "auto" and self.device.type == "cuda")
         batches = -(-len(targets) // settings.batch)
         self.epochs = max(settings.epochs, -(-settings.steps // batches))
         self.domain = torch.from_numpy(cache.data.domain)
@@ -129,7 +131,10 @@ class SynergyStage:
         if features is None:
             with torch.set_grad_enabled(bool(self.tuned)):
                 features = self.cache.engine.features(pixels)
-        return self.method.read(features, self.method.phases(pixels), domain)
+        phases = self.method.phases(pixels)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
+            read = self.method.read(features, phases, domain)
+        return Read(*(part.float() for part in read))
 
     def _losses(self, read: Read, domain: Int[Tensor, " b"], target: Float[Tensor, "b c"]) -> tuple[Tensor, Tensor]:
         """L_pce over the shared prototypes, and L_i2tce over the prompts of the picture's own domain.
