@@ -62,3 +62,14 @@ def test_wrong_usage_is_status_2(
 
 def test_an_unknown_method_is_status_2(runner: CliRunner) -> None:
     assert runner.invoke(app, ["train", "magic"]).exit_code == 2
+
+
+def test_a_cache_that_cannot_be_written_is_told_and_does_not_stop_it(
+    runner: CliRunner, pictures: Path, tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    done = runner.invoke(app, command(pictures, tiny_clip, tmp_path / "r"))
+    assert done.exit_code == 0, done.stderr
+    assert "not kept for another run" in done.stderr
+    assert str(tmp_path / "file") in done.stderr.replace("\n", "")

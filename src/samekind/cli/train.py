@@ -76,6 +76,8 @@ def _train_with(method: str, data: str, out: Path, as_json: bool, **options: Any
         retriever = run(method, data, out=out, progress=show, **options)
         if place()[0] > 0:
             return
+    if fault := retriever.card.training.get("not_kept"):
+        message(f"Encoded pictures were not kept for another run: {fault}.")
     if retriever.card.training["skipped"]:
         message(f"{retriever.card.training['skipped']:,} pictures were skipped; {short(str(out / 'skipped.jsonl'))}.")
     if as_json:

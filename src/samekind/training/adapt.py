@@ -106,6 +106,8 @@ def adapt(
     uses = trainer.uses(wanted.settings)
     with first_alone(), learned.timed("encode"):
         cache = _encoded(found, _engine(encoder, device, uses), wanted.settings, uses, run)
+    if cache.fault:
+        learned.facts["not_kept"] = cache.fault
     method = trainer.learn(cache, wanted, run, learned)
     with first_alone():
         if place()[0] > 0:
