@@ -83,7 +83,7 @@ def _groups(
         weights = np.concatenate([np.full(len(each), len(points) / len(plain) / len(each)) for each in plain])
         found = kmeans(points, count, seed=seed, restarts=JOINT_RESTARTS, weights=weights, what="All of the data")
         shares = _shares(points, found, settings.softness if settings.way == "diffused" else 0.0)
-        return np.split(shares, np.cumsum([len(each) for each in plain])[:-1])
+        return list(np.split(shares, np.cumsum([len(each) for each in plain])[:-1]))
 
     return grouped(cache, wanted.classes_count, wanted.seed, run, learned, grouping)
 
@@ -91,7 +91,7 @@ def _groups(
 def _shares(points: Float[np.ndarray, "n m"], found: Clusters, softness: float) -> Float[np.ndarray, "n c"]:
     """A softmax of the cosines to the centres; one for the nearest where `softness` is 0."""
     if not softness:
-        return np.eye(len(found.centres), dtype=np.float32)[found.labels]
+        return np.asarray(np.eye(len(found.centres), dtype=np.float32)[found.labels])
     logits = points @ found.centres.T / softness
     weights = np.exp(logits - logits.max(1, keepdims=True))
     return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)
