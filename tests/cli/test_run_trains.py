@@ -24,6 +24,7 @@ seeds = [0, 1]
 [train.settings]
 prompts = {{epochs = 1, words = 2}}
 synergy.epochs = 1
+synergy.steps = 1
 model = {{width = 16, heads = 2}}
 [readings.fused]
 output = "fused"
