@@ -3,9 +3,9 @@
     python benchmarks/tpsnet.py --data ../shared/data/pacs [--domains photo,sketch] [--classes 7] [--times 1 2 4]
 
 Each size is trained in a process of its own, so that its peak memory is its own. The cache folder is empty at first;
-what later sizes find in it is little or nothing, as chunks are cut anew where the number of pictures doubles. The second and further copies of a picture are mirrored, or cut by
-a few pixels, and written anew: their content is another, as that of other pictures would be. The first size is trained
-twice, the second time with another seed and everything encoded.
+later sizes find little or nothing in it, as chunks are cut anew where the number of pictures doubles. The second and
+further copies of a picture are mirrored, or cut by a few pixels, and written anew: their content is another, as that of
+other pictures would be. The first size is trained twice, the second time with another seed and everything encoded.
 """
 
 import argparse
