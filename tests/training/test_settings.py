@@ -30,6 +30,7 @@ def test_pairs_win_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) 
         ("model.domains=x", "--domains"),
         ("synergy.epochs=0", "at least 1"),
         ("synergy.momentum=1.5", "at most 1"),
+        ("model.temperature=0", "temperature must be above 0"),
         ("groups.way=separate", "set synergy.match=prompts"),
     ],
 )

@@ -87,7 +87,7 @@ class Settings(AdaptSettings):
         """One value as its setting has it; raises UsageError for one that it cannot have."""
         if isinstance(owner, TPSNetConfig) and key in _GIVEN:
             raise UsageError(f"{where}: {key} is no setting: {_GIVEN[key]}")
-        return within(owner, key, value, where, may_be_zero=_MAY_BE_ZERO, most=_MOST)
+        return within(owner, key, value, where, may_be_zero=_MAY_BE_ZERO, positive=("temperature",), most=_MOST)
 
     def agree(self) -> None:
         """Raise UsageError where single values are right but cannot go together."""
