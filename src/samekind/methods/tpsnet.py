@@ -200,14 +200,16 @@ class TPSNet(Method):
         prompts = self._prompts(pooled, domains)
         if self.settings.query == "all":
             return prompts
-        weights = self.posterior(pooled, domains)
+        weights = self._weights(pooled, prompts)
         if self.settings.query == "hard":
             return prompts[torch.arange(len(prompts)), weights.argmax(1)][:, None]
         return F.normalize(torch.einsum("bc,bce->be", weights, prompts), dim=1)[:, None]
 
     def posterior(self, pooled: Float[Tensor, "b e"], domains: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
         """How probable each prompt of a picture's domain is: softmax of the scaled cosines."""
-        prompts = self._prompts(pooled, domains)
+        return self._weights(pooled, self._prompts(pooled, domains))
+
+    def _weights(self, pooled: Float[Tensor, "b e"], prompts: Float[Tensor, "b c e"]) -> Float[Tensor, "b c"]:
         cosines = torch.einsum("be,bce->bc", F.normalize(pooled, dim=1), prompts)
         return (self.settings.scale * cosines).softmax(1)
 
@@ -221,8 +223,3 @@ class TPSNet(Method):
         for prompts, shared in zip(self.priors, self.shared, strict=True):
             total = total.index_add(0, shared, prompts)
         return F.normalize(total, dim=1)
-
-
-def centred_rows(vectors: Float[Tensor, "c e"]) -> Float[Tensor, "c e"]:
-    """Rows less their mean, at norm one: what tells classes apart. A single row stays."""
-    return F.normalize(vectors - vectors.mean(0, keepdim=True) if len(vectors) > 1 else vectors, dim=1)

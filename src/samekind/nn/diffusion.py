@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from samekind.errors import UsageError
-from samekind.nn.kmeans import unit
+from samekind.nn.kmeans import centred, unit
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -42,7 +42,7 @@ def neighbour_graph(domains: Sequence[Float[np.ndarray, "_n e"]], *, neighbours:
     import faiss
     from scipy.sparse import coo_matrix
 
-    points = [unit(unit(each) - unit(each).mean(0, keepdims=True)) for each in domains]
+    points = [centred(each) for each in domains]
     starts = np.cumsum([0, *(len(each) for each in points)])
     across = max(1, round(neighbours / 2 / max(1, len(points) - 1)))
     rows, columns, weights = [], [], []

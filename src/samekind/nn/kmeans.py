@@ -59,6 +59,12 @@ def kmeans(
     return Clusters(centres, labels, float(cosines[np.arange(len(points)), labels].mean()))
 
 
+def centred(vectors: Float[np.ndarray, "n e"]) -> Float[np.ndarray, "n e"]:
+    """Vectors at norm one less their mean, at norm one again: without what all of a domain have in common."""
+    plain = unit(vectors)
+    return unit(plain - plain.mean(0, keepdims=True))
+
+
 def unit(vectors: Float[np.ndarray, "n e"]) -> Float[np.ndarray, "n e"]:
     """The same directions at norm one, float32, in C order; a zero vector stays zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)

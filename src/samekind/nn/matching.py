@@ -32,7 +32,7 @@ def match_domains(vectors: Sequence[Float[Tensor, "c e"]], *, centred: bool = Fa
     is then held against every domain again, `rounds` times at most, until nothing changes. `centred` takes away each
     domain's mean first: what all its classes share is its style.
     """
-    domains = [F.normalize(_centred(each) if centred else each, dim=1) for each in vectors]
+    domains = [F.normalize(without_mean(each) if centred else each, dim=1) for each in vectors]
     shared = [torch.arange(len(domains[0]))]
     for each in domains[1:]:
         shared.append(hungarian(each @ F.normalize(_total(domains, shared), dim=1).T))
@@ -50,7 +50,8 @@ def match_domains(vectors: Sequence[Float[Tensor, "c e"]], *, centred: bool = Fa
     return Matching(torch.stack(shared), sum(cosines) / len(cosines))
 
 
-def _centred(vectors: Float[Tensor, "c e"]) -> Float[Tensor, "c e"]:
+def without_mean(vectors: Float[Tensor, "c e"]) -> Float[Tensor, "c e"]:
+    """Rows less what all of them have in common; a single row stays."""
     return vectors - vectors.mean(0, keepdim=True) if len(vectors) > 1 else vectors
 
 

@@ -13,7 +13,7 @@ from samekind.clip.encoder import DualEncoder
 from samekind.methods.base import EncoderFacts
 from samekind.methods.tpsnet import TPSNet
 from samekind.nn.diffusion import neighbour_graph, spectrum
-from samekind.nn.kmeans import Clusters, kmeans, unit
+from samekind.nn.kmeans import Clusters, centred, kmeans
 from samekind.nn.losses import repair
 from samekind.nn.matching import match_domains
 from samekind.nn.processes import first_alone
@@ -75,7 +75,7 @@ def _groups(
             pairs = zip(plain, names, strict=True)
             return [_shares(each, kmeans(each, count, seed=seed, what=name), 0.0) for each, name in pairs]
         if settings.way == "joint":
-            points = np.concatenate([unit(each - each.mean(0, keepdims=True)) for each in plain])
+            points = np.concatenate([centred(each) for each in plain])
         else:
             graph = neighbour_graph(plain, neighbours=settings.neighbours)
             points = spectrum(graph, max(settings.width, 2 * count)).embedded(settings.time)
@@ -111,15 +111,20 @@ def _text_prior(
     stage = PromptStage(encoder, vectors, labels, method.settings.classes, wanted.settings.prompts, wanted.seed)
     with first_alone():  # minutes at most: not worth sharing
         learned.seconds["prompts"] = train_stage(stage, run)
-    mended, repaired = [], []
-    for domain, each in enumerate(vectors):
+    repaired = []
+    for domain in range(len(vectors)):
         texts = stage.texts(domain)
         method.priors[domain] = texts
         repaired.append(round(repair(stage.vectors[domain], texts, stage.labels[domain])[1], 4))
-        said = method.posterior(each.to(texts.device), torch.full((len(each),), domain, device=texts.device)).cpu()
-        mended.append((shares[domain] + said) / 2)
     learned.facts["repaired"] = repaired
-    return mended if wanted.settings.synergy.labels == "prompts" else list(shares)
+    if wanted.settings.synergy.labels == "groups":
+        return list(shares)
+    device = method.priors.device
+    said = [
+        method.posterior(each.to(device), torch.full((len(each),), domain, device=device)).cpu()
+        for domain, each in enumerate(vectors)
+    ]
+    return [(share + other) / 2 for share, other in zip(shares, said, strict=True)]
 
 
 def _match(
@@ -131,7 +136,7 @@ def _match(
 ) -> None:
     """Which class of each domain is which shared class, by the prompts or by the pictures."""
     way = settings.synergy.match
-    if way == "groups":  # equal numbers are one class, as carried groups begin
+    if way == "groups":  # of all domains together: equal numbers are one class
         return
     if way == "prompts" and method.has_text:
         known = list(method.priors.cpu())

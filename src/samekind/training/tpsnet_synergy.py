@@ -13,7 +13,8 @@ from samekind.clip.encoder import DualEncoder, ImageFeatures
 from samekind.clip.mobilenet import MobileNet
 from samekind.clip.vit import VisionTransformer
 from samekind.errors import UsageError
-from samekind.methods.tpsnet import Read, TPSNet, centred_rows
+from samekind.methods.tpsnet import Read, TPSNet
+from samekind.nn.matching import without_mean
 from samekind.nn.processes import average_gradients, average_numbers, my_part, place, summed
 from samekind.nn.prototypes import class_sums, moved
 from samekind.retriever.encode import ordered_map
@@ -48,7 +49,7 @@ class SynergyStage:
         method.prototypes.copy_(self._first_prototypes())
         # T' of each domain in the order of the shared classes.
         pairs = zip(method.priors, method.shared, strict=True)
-        self._texts = torch.stack([centred_rows(each[shared.argsort()]) for each, shared in pairs])
+        self._texts = F.normalize(torch.stack([without_mean(each[order.argsort()]) for each, order in pairs]), dim=2)
         self.tuned = tuned_part(cache.engine.encoder, settings.tune)
         groups: list[dict[str, Any]] = [
             {"params": list(method.parameters()), "base": settings.rate},
