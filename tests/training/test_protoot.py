@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from quick import draw
+from quick import draw, same, trained
 from safetensors.torch import load_file
 
 import samekind
@@ -23,15 +24,7 @@ from samekind.training.protoot import AlignmentSettings, AlignmentStage, ProtoOT
 QUICK = ("alignment.epochs=4", "alignment.cross_after=1", "alignment.batch=8")
 
 
-def run(world: Path, out: Path, tiny_clip: Path, *more: str, **options: Any) -> dict[str, torch.Tensor]:
-    """Train and return what was saved."""
-    options = {"classes_count": 3, "backbone": tiny_clip, "device": "cpu", **options}
-    samekind.train("protoot", world, out=out, settings=(*QUICK, *more), **options)
-    return load_file(out / "weights.safetensors")
-
-
-def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+run = partial(trained, "protoot", QUICK)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from quick import QUICK, draw
+from quick import QUICK, draw, same, trained
 from safetensors.torch import load_file
 
 import samekind
@@ -18,16 +19,7 @@ from samekind.training import adapt, checkpoint, loop, tpsnet_synergy
 from samekind.training.journal import NAME
 from samekind.training.settings import Settings
 
-
-def run(world: Path, out: Path, tiny_clip: Path, *more: str, **options: Any) -> dict[str, torch.Tensor]:
-    """Train and return what was saved."""
-    options = {"classes_count": 3, "backbone": tiny_clip, "device": "cpu", **options}
-    samekind.train("tpsnet", world, out=out, settings=(*QUICK, *more), **options)
-    return load_file(out / "weights.safetensors")
-
-
-def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+run = partial(trained, "tpsnet", QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +223,17 @@ def test_mixed_precision_learns_nearly_the_same(
     assert all(tensor.dtype == plain[name].dtype for name, tensor in mixed.items())
     assert not same(mixed, plain)
     assert F.cosine_similarity(mixed["prototypes"], plain["prototypes"]).min() > 0.98
+
+
+def test_what_the_prompts_say_can_be_part_of_the_targets(
+    undisturbed: Path, world: Path, tiny_clip: Path, tmp_path: Path
+) -> None:
+    told, plain = (
+        run(world, tmp_path / "r", tiny_clip, "synergy.labels=prompts"),
+        load_file(undisturbed / "weights.safetensors"),
+    )
+    assert torch.equal(told["priors"], plain["priors"])
+    assert not torch.equal(told["to_synergy.weight"], plain["to_synergy.weight"])
 
 
 @pytest.mark.parametrize("tune", ["last", "all"])
