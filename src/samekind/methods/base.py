@@ -2,17 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from samekind.clip.encoder import DualEncoder, ImageFeatures
+from samekind.errors import UsageError
 
 Space = Literal["cosine", "poincare"]
 # What a method looks at: the pooled vector alone, or image tokens and pixels too.
 Needs = Literal["pooled", "tokens"]
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,28 @@ class EncoderFacts:
         return cls(dim=encoder.dim, token_dim=encoder.token_dim, size=encoder.preprocess.size)
 
 
+def configured(kind: type[C], config: Mapping[str, Any], method: str, choices: Mapping[str, Any]) -> C:
+    """A method's configuration, a dataclass of defaults, from a card.
+
+    `choices` are the literal types of some fields. Raises UsageError for a name, a type or a value that is not known.
+    """
+    kinds = {field.name: type(field.default) for field in fields(kind)}  # type: ignore[arg-type]
+    values = dict(config)
+    for name, value in values.items():
+        if name not in kinds:
+            raise UsageError(f"{method} has no setting {name!r}; it has {', '.join(kinds)}.")
+        if kinds[name] is tuple and isinstance(value, list):
+            values[name] = value = tuple(value)
+        if kinds[name] is float and type(value) is int:
+            values[name] = value = float(value)
+        if type(value) is not kinds[name]:
+            raise UsageError(f"{method}: {name} must be of type {kinds[name].__name__}, not {value!r}.")
+        known = get_args(choices.get(name))
+        if known and value not in known:
+            raise UsageError(f"{method}: {name} is one of {', '.join(known)}, not {value!r}.")
+    return kind(**values)
+
+
 class Method(nn.Module, ABC):
     """Turns backbone features into vectors; its `state_dict` is exactly what `weights.safetensors` holds.
 
@@ -42,7 +66,7 @@ class Method(nn.Module, ABC):
     """
 
     name: ClassVar[str]
-    space: ClassVar[Space]
+    space: Space
     needs: ClassVar[Needs] = "tokens"
 
     @property

@@ -20,7 +20,7 @@ class Centred(Method):
     """
 
     name: ClassVar[str] = "centred"
-    space: ClassVar[Space] = "cosine"
+    space: Space = "cosine"
     needs: ClassVar[Needs] = "pooled"
 
     def __init__(self, domains: Sequence[str], dim: int) -> None:

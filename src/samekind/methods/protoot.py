@@ -19,7 +19,7 @@ class ProtoOT(Method):
     """
 
     name: ClassVar[str] = "protoot"
-    space: ClassVar[Space] = "cosine"
+    space: Space = "cosine"
     needs: ClassVar[Needs] = "pooled"
 
     def __init__(self, dim: int) -> None:

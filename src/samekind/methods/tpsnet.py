@@ -1,8 +1,8 @@
 """TPSNet: pictures read with a text prior (learned domain prompts) and a phase prior (Yang et al. 2026)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from samekind.clip.encoder import ImageFeatures
 from samekind.errors import UsageError
-from samekind.methods.base import EncoderFacts, Method, Space
+from samekind.methods.base import EncoderFacts, Method, Space, configured
 from samekind.nn.attention import Fusion, PhaseEncoder, Reading
 from samekind.nn.domains import UNKNOWN, Domains
 from samekind.nn.fourier import Norm, grey, phase_picture
@@ -51,21 +51,7 @@ class TPSNetConfig:
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> "TPSNetConfig":
         """From a card; raises UsageError for a name, a type or a value that it does not know."""
-        kinds = {field.name: type(field.default) for field in fields(cls)}
-        values = dict(config)
-        for name, value in values.items():
-            if name not in kinds:
-                raise UsageError(f"tpsnet has no setting {name!r}; it has {', '.join(kinds)}.")
-            if name == "domains" and isinstance(value, list):
-                values[name] = value = tuple(value)
-            if kinds[name] is float and type(value) is int:
-                values[name] = value = float(value)
-            if type(value) is not kinds[name]:
-                raise UsageError(f"tpsnet: {name} must be of type {kinds[name].__name__}, not {value!r}.")
-            choices = get_args(_CHOICES.get(name))
-            if choices and value not in choices:
-                raise UsageError(f"tpsnet: {name} is one of {', '.join(choices)}, not {value!r}.")
-        made = cls(**values)
+        made = configured(cls, config, "tpsnet", _CHOICES)
         made._check()
         return made
 
@@ -101,7 +87,7 @@ class TPSNet(Method):
     """
 
     name: ClassVar[str] = "tpsnet"
-    space: ClassVar[Space] = "cosine"
+    space: Space = "cosine"
 
     priors: Tensor
     shared: Tensor

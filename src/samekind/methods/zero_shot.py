@@ -16,7 +16,7 @@ class ZeroShot(Method):
     """Cosine similarity of the backbone's own vectors; it has no tensors and no settings."""
 
     name: ClassVar[str] = "zero_shot"
-    space: ClassVar[Space] = "cosine"
+    space: Space = "cosine"
     needs: ClassVar[Needs] = "pooled"
 
     def __init__(self, dim: int) -> None:
