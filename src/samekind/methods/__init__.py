@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 METHODS: dict[str, str] = {
     "centred": "samekind.methods.centred:Centred",
+    "promptstyler": "samekind.methods.promptstyler:PromptStyler",
     "protoot": "samekind.methods.protoot:ProtoOT",
+    "tki": "samekind.methods.tki:TKI",
     "tpsnet": "samekind.methods.tpsnet:TPSNet",
     "zero_shot": "samekind.methods.zero_shot:ZeroShot",
 }

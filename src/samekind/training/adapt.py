@@ -1,67 +1,33 @@
 """What every method that learns from unlabelled pictures goes through, from folders to a retriever."""
 
-import hashlib
 import json
-import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import torch
 
-import samekind
 from samekind.clip.encoder import DualEncoder
-from samekind.errors import UsageError
 from samekind.images.refs import Skip
 from samekind.methods.base import Method
 from samekind.methods.zero_shot import ZeroShot
 from samekind.nn.processes import first_alone, place
-from samekind.retriever.card import read_card
 from samekind.retriever.encode import Engine
-from samekind.retriever.folder import is_retriever
-from samekind.retriever.identity import backbone_sha256, describe
+from samekind.retriever.identity import describe
 from samekind.retriever.precision import choose_device, choose_dtype
 from samekind.retriever.store import Retriever, load
-from samekind.training import checkpoint
 from samekind.training.adapt_settings import AdaptSettings
 from samekind.training.cache import PictureCache
 from samekind.training.data import Unlabelled, find_pictures
-from samekind.training.journal import NAME, Journal
 from samekind.training.loop import Report, Run
+from samekind.training.outcome import Learned, Wanted, claimed, finished, run_key, save
 
-Count = int | Literal["auto"]
 # What learning looks at: pooled vectors alone, image tokens and pixels too, or the picture tower, which it changes.
 Uses = Literal["pooled", "tokens", "tower"]
 S = TypeVar("S", bound=AdaptSettings)
 
 SKIPPED = "skipped.jsonl"
-
-
-@dataclass
-class Learned:
-    """What learning leaves for the card: facts by name, and the seconds of each part."""
-
-    facts: dict[str, Any] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Note the seconds of a block."""
-        began = time.monotonic()
-        yield
-        self.seconds[name] = time.monotonic() - began
-
-
-@dataclass(frozen=True)
-class Wanted(Generic[S]):
-    """What a retriever is wanted for: nothing else, but for the pictures and the backbone, decides the result."""
-
-    classes_count: Count
-    seed: int
-    settings: S
 
 
 @dataclass(frozen=True)
@@ -99,10 +65,10 @@ def adapt(
     with first_alone():
         found = find_pictures(data, domains, clean=clean, progress=lambda *n: report("reading", _steps(*n)))
     encoder = load(backbone, device=device).encoder
-    key = run_key(trainer.name, found, encoder, wanted)
-    if is_retriever(out) and read_card(out).training.get("key") == key:
-        return load(out, device=device)
-    run, learned = _claimed(out, key, report), Learned()
+    key = run_key(trainer.name, {"data": found.sha256, "domains": found.domains}, encoder, wanted)
+    if made := finished(out, key, device):
+        return made
+    run, learned = claimed(out, key, report), Learned({"profile": wanted.settings.profile})
     uses = trainer.uses(wanted.settings)
     with first_alone(), learned.timed("encode"):
         cache = _encoded(found, _engine(encoder, device, uses), wanted.settings, uses, run)
@@ -114,46 +80,12 @@ def adapt(
             return load(out, device=device)
         if uses == "tower":  # it is not the one on disk any more, and is saved with the retriever
             encoder.sha256, encoder.source = "", str(backbone)
-        facts = _facts(cache.data, key, wanted, learned)
+        facts = {**_of_data(cache.data), **learned.told(key, wanted.settings)}
         card = describe(encoder, method, name=out.name, data_sha256=found.sha256, seed=wanted.seed, training=facts)
         retriever = Retriever(encoder, method, card=card, device=device)
-        _save(retriever, out, cache.data.skipped, run)
+        save(retriever, out, run)
+        write_skipped(out / SKIPPED, cache.data.skipped)
     return retriever
-
-
-def _save(retriever: Retriever, out: Path, skipped: Sequence[Skip], run: Run) -> None:
-    """The retriever with what was skipped and the journal; the run's own folder goes."""
-    run.journal.close()
-    retriever.save(out)
-    write_skipped(out / SKIPPED, skipped)
-    if run.journal.file.is_file():
-        shutil.copy(run.journal.file, out / NAME)
-    shutil.rmtree(run.work)
-
-
-def run_key(method: str, found: Unlabelled, encoder: DualEncoder, wanted: Wanted[S]) -> str:
-    """The hash of everything that the result depends on."""
-    whole = {
-        "samekind": samekind.__version__,
-        "method": method,
-        "data": found.sha256,
-        "domains": found.domains,
-        "backbone": backbone_sha256(encoder),
-        "classes_count": wanted.classes_count,
-        "seed": wanted.seed,
-        "settings": wanted.settings.to_dict(),
-    }
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
-
-
-def _claimed(out: Path, key: str, report: Report) -> Run:
-    """A run with a folder of its own beside `out`; raises UsageError where `out` is something else than a retriever."""
-    if out.exists() and not is_retriever(out) and not (out.is_dir() and not any(out.iterdir())):
-        raise UsageError(f"{out} exists and is no retriever: choose another folder, or remove it yourself.")
-    work = out.with_name(f"{out.name}.work")
-    run = Run(work, key, report if place()[0] == 0 else _silent, Journal(work))
-    checkpoint.claim(work, key)
-    return run
 
 
 def _engine(encoder: DualEncoder, device: str, uses: Uses) -> Engine:
@@ -175,21 +107,10 @@ def _encoded(found: Unlabelled, engine: Engine, settings: AdaptSettings, uses: U
     )
 
 
-def _facts(data: Unlabelled, key: str, wanted: Wanted[S], learned: Learned) -> dict[str, Any]:
-    """The card's account of the training."""
-    return {
-        "key": key,
-        "profile": wanted.settings.profile,
-        "domains": {name: len(data.rows(domain)) for domain, name in enumerate(data.domains)},
-        "skipped": len(data.skipped),
-        **learned.facts,
-        "seconds": {name: round(value, 1) for name, value in learned.seconds.items()},
-        "settings": wanted.settings.to_dict(),
-    }
-
-
-def _silent(stage: str, numbers: Mapping[str, float]) -> None:
-    """What the other processes tell."""
+def _of_data(data: Unlabelled) -> dict[str, Any]:
+    """What the card says of the pictures."""
+    domains = {name: len(data.rows(domain)) for domain, name in enumerate(data.domains)}
+    return {"domains": domains, "skipped": len(data.skipped)}
 
 
 def write_skipped(file: Path, skipped: Sequence[Skip]) -> None:

@@ -1,4 +1,4 @@
-"""What can be set about every method that learns from pictures, and how a setting's value is checked."""
+"""What can be set about every method that learns, or learns from pictures, and how a setting's value is checked."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -10,17 +10,14 @@ from samekind.errors import UsageError
 from samekind.training.overrides import overridden, typed
 
 Profile = Literal["all", "clean"]
-S = TypeVar("S", bound="AdaptSettings")
+S = TypeVar("S", bound="LearnSettings")
 
 
 @dataclass(frozen=True)
-class AdaptSettings:
-    """How the data are used; each method's own settings are a subclass. `example` is one of them, for messages."""
+class LearnSettings:
+    """Each method's own settings are a subclass; `example` is one of them, for messages."""
 
-    example: ClassVar[str] = "cache_gib=8"
-
-    profile: Profile = "all"
-    cache_gib: float = 4.0  # what pixels and tokens may take on disk while training
+    example: ClassVar[str]
 
     @classmethod
     def read(cls: type[S], file: Path | None = None, settings: Sequence[str] = ()) -> S:
@@ -43,6 +40,16 @@ class AdaptSettings:
     def to_dict(self) -> dict[str, Any]:
         """For the card."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class AdaptSettings(LearnSettings):
+    """How pictures are used, by methods that learn from them."""
+
+    example: ClassVar[str] = "cache_gib=8"
+
+    profile: Profile = "all"
+    cache_gib: float = 4.0  # what pixels and tokens may take on disk while training
 
 
 def within(

@@ -2,11 +2,12 @@
 
 from samekind.methods.base import EncoderFacts
 from samekind.methods.centred import Centred
-from samekind.training.adapt import Learned, Trainer, Uses, Wanted
+from samekind.training.adapt import Trainer, Uses
 from samekind.training.adapt_settings import AdaptSettings
 from samekind.training.cache import PictureCache
 from samekind.training.groups import domain_vectors
 from samekind.training.loop import Run
+from samekind.training.outcome import Learned, Wanted
 
 
 def learn(cache: PictureCache, wanted: Wanted[AdaptSettings], run: Run, learned: Learned) -> Centred:

@@ -10,9 +10,9 @@ from torch import Tensor
 from samekind.nn.diffusion import estimate_count, neighbour_graph, spectrum
 from samekind.nn.kmeans import unit
 from samekind.training import checkpoint
-from samekind.training.adapt import Count, Learned
 from samekind.training.cache import PictureCache
 from samekind.training.loop import Run
+from samekind.training.outcome import Count, Learned
 
 MOST_CLASSES = 64  # that are looked for
 

@@ -15,12 +15,13 @@ from samekind.nn.kmeans import kmeans
 from samekind.nn.processes import first_alone
 from samekind.nn.prototypes import class_sums
 from samekind.nn.sinkhorn import sinkhorn, spread_one
-from samekind.training.adapt import Learned, Trainer, Uses, Wanted
+from samekind.training.adapt import Trainer, Uses
 from samekind.training.adapt_settings import AdaptSettings, within
 from samekind.training.cache import PictureCache
 from samekind.training.checkpoint import load_optimiser, optimiser_tensors
 from samekind.training.groups import domain_vectors, grouped
 from samekind.training.loop import Means, Run, finite, rate_factor, shuffled, train_stage
+from samekind.training.outcome import Learned, Wanted
 
 NEIGHBOURS = 1_024  # pictures that look for their nearest one together
 

@@ -18,10 +18,11 @@ from samekind.nn.losses import repair
 from samekind.nn.matching import match_domains
 from samekind.nn.processes import first_alone
 from samekind.nn.prototypes import class_sums
-from samekind.training.adapt import Learned, Trainer, Uses, Wanted
+from samekind.training.adapt import Trainer, Uses
 from samekind.training.cache import PictureCache
 from samekind.training.groups import domain_vectors, grouped
 from samekind.training.loop import Run, train_stage
+from samekind.training.outcome import Learned, Wanted
 from samekind.training.settings import Settings
 from samekind.training.tpsnet_prompts import PromptStage
 from samekind.training.tpsnet_synergy import SynergyStage

@@ -1,0 +1,160 @@
+"""TKI: pictures read with what class names alone have taught, by a hyperbolic projection (Yan et al., ICML 2024)."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from samekind.clip.encoder import ImageFeatures
+from samekind.errors import UsageError
+from samekind.methods.base import EncoderFacts, Method, Needs, Space, configured
+from samekind.nn import poincare
+from samekind.nn.poincare import PoincareLinear
+
+Geometry = Literal["poincare", "euclidean"]
+Output = Literal["knowledge", "projection", "tangent"]
+
+_CHOICES = {"geometry": Geometry, "output": Output}
+
+
+@dataclass(frozen=True)
+class TKIConfig:
+    """What a TKI is built from; docs/methods/tki.md says which values are published and which chosen here.
+
+    `classes` is the number of names, `width` that of the projection's layers (0: the backbone's). Vectors are clipped
+    at `radius` before they enter the ball of the given `curvature` (-c). `temperature` divides distances to the text
+    proxies. `output` is what is searched with: a picture's own vector and `weight` times what its nearest proxies
+    know, the point in the ball, or the direction of its tangent vector.
+    """
+
+    classes: int = 16
+    width: int = 0
+    geometry: Geometry = "poincare"
+    curvature: float = 0.1
+    radius: float = 2.3
+    temperature: float = 0.05
+    output: Output = "knowledge"
+    weight: float = 0.7
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any]) -> "TKIConfig":
+        """From a card; raises UsageError for a name, a type or a value that it does not know."""
+        made = configured(cls, config, "tki", _CHOICES)
+        if made.classes < 1 or made.width < 0 or min(made.curvature, made.radius, made.temperature) <= 0:
+            raise UsageError(
+                "tki needs a class or more, a width from 0 on, a curvature, a radius and a temperature above 0, not "
+                f"{made.classes}, {made.width}, {made.curvature:g}, {made.radius:g} and {made.temperature:g}."
+            )
+        return made
+
+
+class TKI(Method):
+    """A projection of the backbone's vectors, learned from texts, and the class texts that it was learned on.
+
+    Both layers begin near the identity, so that the first answers are the backbone's: chosen here, as a few texts say
+    little of most directions that pictures have. Buffers: `names`, unit vectors of the names without any domain word;
+    `proxies`, their projections, which are made anew by `settle`.
+    """
+
+    name: ClassVar[str] = "tki"
+    needs: ClassVar[Needs] = "pooled"
+
+    names: Tensor
+    proxies: Tensor
+
+    def __init__(self, settings: TKIConfig, facts: EncoderFacts) -> None:
+        super().__init__()
+        self.settings, self._dim = settings, facts.dim
+        self.space: Space = "poincare" if self._in_ball and settings.output == "projection" else "cosine"
+        width = settings.width or facts.dim
+        self.first: nn.Module
+        self.second: nn.Module
+        if self._in_ball:
+            self.first = PoincareLinear(facts.dim, width, settings.curvature)
+            self.second = PoincareLinear(width, width, settings.curvature)
+        else:
+            # The control of the same size: what it adds to the vector begins at zero.
+            self.first, self.second = nn.Linear(facts.dim, width), nn.Linear(width, facts.dim)
+            nn.init.zeros_(self.second.weight)
+            nn.init.zeros_(self.second.bias)
+        projected = width if self._in_ball else facts.dim
+        self.register_buffer("names", F.normalize(torch.randn(settings.classes, facts.dim), dim=1))
+        self.register_buffer("proxies", torch.zeros(settings.classes, projected))
+        self.settle()
+
+    @property
+    def _in_ball(self) -> bool:
+        return self.settings.geometry == "poincare"
+
+    @property
+    def dim(self) -> int:
+        """The backbone's own width, or the projection's."""
+        return self._dim if self.settings.output == "knowledge" else self.proxies.shape[1]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], facts: EncoderFacts) -> "TKI":
+        """Build it with fresh tensors; raises UsageError on a configuration it does not know."""
+        return cls(TKIConfig.read(config), facts)
+
+    def config(self) -> dict[str, Any]:
+        """What `from_config` needs to build this method again."""
+        return asdict(self.settings)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Project the names as the layers are now."""
+        self.proxies.copy_(self.project(self.names))
+
+    def images(
+        self, features: ImageFeatures, pixels: Float[Tensor, "b 3 h w"], domain: str | None = None
+    ) -> Float[Tensor, "b d"]:
+        """What `output` names; the domain makes no difference. In the ball it is scaled to that of radius one."""
+        return self.read(features.pooled)
+
+    def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
+        """A text goes the way that pictures go, into one space with them."""
+        return self.read(texts)
+
+    def read(self, vectors: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
+        """Vectors of the backbone, pictures' or texts', as they are compared."""
+        unit = F.normalize(vectors.float(), dim=1)
+        points = self.project(unit)
+        if self.settings.output == "knowledge":
+            return F.normalize(unit + self.settings.weight * self.knowledge(points), dim=1)
+        if self.settings.output == "projection" and self._in_ball:
+            scaled: Tensor = points * self.settings.curvature**0.5
+            return scaled
+        return F.normalize(self.tangent(points), dim=1)
+
+    def project(self, unit: Float[Tensor, "b e"]) -> Float[Tensor, "b p"]:
+        """Two layers: points of the ball with curvature -c, or for the Euclidean control vectors of norm one."""
+        if not self._in_ball:
+            return F.normalize(unit + self.second(torch.relu(self.first(unit))), dim=1)
+        entered = poincare.exp0(poincare.clipped(unit, self.settings.radius), self.settings.curvature)
+        points: Tensor = self.second(self.first(entered))
+        return points
+
+    def tangent(self, points: Float[Tensor, "b p"]) -> Float[Tensor, "b p"]:
+        """Tangent vectors at the centre: what is flat in the ball."""
+        return poincare.log0(points, self.settings.curvature) if self._in_ball else points
+
+    def logits(self, points: Float[Tensor, "b p"], proxies: Float[Tensor, "c p"]) -> Float[Tensor, "b c"]:
+        """Distances with a minus, in the ball or between vectors of norm one; a temperature divides them later."""
+        if self._in_ball:
+            return -poincare.distances(points, proxies, self.settings.curvature)
+        chords: Tensor = (2 - 2 * points @ proxies.T).clamp_min(1e-12).sqrt()
+        return -chords
+
+    def knowledge(self, points: Float[Tensor, "b p"]) -> Float[Tensor, "b e"]:
+        """The mean of the names' vectors, each without what all names have in common, by their nearness in the ball.
+
+        One step of attention from pictures to texts, with distances for scores: a picture that is near to no proxy
+        more than to others gets next to nothing.
+        """
+        shares = (self.logits(points, self.proxies) / self.settings.temperature).softmax(1)
+        own = F.normalize(self.names - self.names.mean(0), dim=1)
+        return shares @ own
