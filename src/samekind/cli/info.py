@@ -12,6 +12,8 @@ from samekind.errors import SamekindError, UsageError
 # The names that samekind gives to its own files; spelled out so that looking needs neither torch nor the gallery.
 CARD, GALLERY, CHECKPOINT = "card.json", "gallery.json", "config.json"
 
+MANY = 20  # parts of a list that are shown
+
 # What the table of an evaluation is made from, and what stands above it.
 OF_A_TABLE = {"headline", "seconds", "encoded", "cached", "skipped"}
 OF_A_RESULT = ("kind", "retriever", "data", "split", "seed", "seeds", "versions", "machine", "command", "date")
@@ -112,7 +114,8 @@ def _lines(facts: dict[str, Any], indent: str) -> list[str]:
         elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
             told.append(f"{indent}{name}: {len(value):,}")
         elif isinstance(value, list) and value:
-            told.append(f"{indent}{name}: {', '.join(str(item) for item in value)}")
+            shown = [str(item) for item in value[:MANY]] + ([f"... {len(value):,} in all"] if len(value) > MANY else [])
+            told.append(f"{indent}{name}: {', '.join(shown)}")
         elif value not in (None, {}, []):
             told.append(f"{indent}{name}: {value}")
     return told

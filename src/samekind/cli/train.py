@@ -1,5 +1,6 @@
-"""`samekind train`: a retriever that is adapted to pictures that nobody labelled."""
+"""`samekind train`: a retriever that is adapted to pictures that nobody labelled, or to names alone."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ from samekind.errors import UsageError
 if TYPE_CHECKING:
     from samekind.retriever.card import Card
 
+LONG = 60  # characters of a name that are told
+
 train = typer.Typer(name="train", help="Adapt a retriever to domains, without labels.", no_args_is_help=True)
 
 
@@ -21,25 +24,33 @@ def _train() -> None:
     """Adapt a retriever to domains, without labels."""
 
 
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="The retriever's folder to make.")]
+Backbone = Annotated[str, typer.Option(metavar="mini|DIR|HUB_ID", help="What is adapted.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
+Config = Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Settings.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write the card to standard output.")]
+
+
 def _add(method: str, help: str) -> None:
-    """A command for a method; all of them have the same options."""
+    """A command for a method that learns from pictures; all of them have the same options."""
 
     @train.command(method, help=help)
     @verb
     def run(
         data: Annotated[str, typer.Option("--data", metavar="DIR|NAME:DIR", help="A folder for each domain in it.")],
-        out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The retriever's folder to make.")],
+        out: Out,
         domains: Annotated[
             str | None, typer.Option(metavar="a,b,...", help="Which of the folders; by default all of them.")
         ] = None,
         classes_count: Annotated[
             str, typer.Option("--classes-count", metavar="C|auto", help="How many kinds of things there are.")
         ] = "auto",
-        backbone: Annotated[str, typer.Option(metavar="mini|DIR|HUB_ID", help="What is adapted.")] = "mini",
-        seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-        config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Settings.")] = None,
-        settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting.")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Write the card to standard output.")] = False,
+        backbone: Backbone = "mini",
+        seed: Seed = 0,
+        config: Config = None,
+        settings: Settings = None,
+        as_json: AsJson = False,
     ) -> None:
         _train_with(
             method,
@@ -67,7 +78,45 @@ _add("protoot", "Learn one projection that brings the groups of all domains toge
 _add("centred", "Take away what all pictures of a domain have in common; nothing else, so it is the control." + _ALL)
 
 
-def _train_with(method: str, data: str, out: Path, as_json: bool, **options: Any) -> None:
+def _add_from_names(method: str, help: str) -> None:
+    """A command for a method that learns from names alone."""
+
+    @train.command(method, help=help)
+    @verb
+    def run(
+        classes: Annotated[
+            str, typer.Option("--classes", metavar="FILE|generic", help="A name a line, or common nouns.")
+        ],
+        out: Out,
+        backbone: Backbone = "mini",
+        seed: Seed = 0,
+        config: Config = None,
+        settings: Settings = None,
+        as_json: AsJson = False,
+    ) -> None:
+        _train_with(
+            method,
+            None,
+            out,
+            as_json,
+            classes=classes,
+            backbone=backbone,
+            seed=seed,
+            config=config,
+            settings=settings or [],
+        )
+
+
+_NAMES = """
+
+No picture is opened: give the names of the things that are to be found, a name a line, or generic for two thousand
+common nouns. The same command goes on where a stopped one was."""
+
+_add_from_names("tki", "Learn from names alone: domain words, and a projection into hyperbolic space." + _NAMES)
+_add_from_names("promptstyler", "Learn from names alone: domain words, and a linear classifier; a baseline." + _NAMES)
+
+
+def _train_with(method: str, data: str | None, out: Path, as_json: bool, **options: Any) -> None:
     """Train, and tell what came of it."""
     from samekind.nn.processes import joined, place
     from samekind.training.run import train as run
@@ -76,10 +125,8 @@ def _train_with(method: str, data: str, out: Path, as_json: bool, **options: Any
         retriever = run(method, data, out=out, progress=show, **options)
         if place()[0] > 0:
             return
-    if fault := retriever.card.training.get("not_kept"):
-        message(f"Encoded pictures were not kept for another run: {fault}.")
-    if retriever.card.training["skipped"]:
-        message(f"{retriever.card.training['skipped']:,} pictures were skipped; {short(str(out / 'skipped.jsonl'))}.")
+    for remark in remarks(retriever.card.training, short(str(out))):
+        message(remark)
     if as_json:
         json_result(retriever.card.to_dict())
     else:
@@ -95,13 +142,36 @@ def count_of(text: str) -> int | str:
     return int(text)
 
 
+def remarks(facts: Mapping[str, Any], out: str) -> Iterator[str]:
+    """What went otherwise than asked for."""
+    if fault := facts.get("not_kept"):
+        yield f"Encoded pictures were not kept for another run: {fault}."
+    if skipped := facts.get("skipped"):
+        yield f"{skipped:,} pictures were skipped; {out}/skipped.jsonl."
+    if repeated := facts.get("repeated"):
+        yield f"Named more than once, and counted once: {repeated:,}."
+    if cut := facts.get("truncated"):
+        yield f"Longer than the text tower reads, and cut ({len(cut):,}): {some(cut)}."
+    if foreign := [name for name in facts.get("names", ()) if not name.isascii()]:
+        yield f"With letters that most text towers, which read English, know badly ({len(foreign):,}): {some(foreign)}."
+
+
+def some(names: Sequence[str]) -> str:
+    """The beginnings of the first names, and dots for the rest."""
+    told = [name if len(name) <= LONG else f"{name[:LONG]}..." for name in names[:3]]
+    return ", ".join(told) + (", ..." if len(names) > 3 else "")
+
+
 def summary(card: "Card", out: str) -> str:
     """What was made, in two lines."""
     facts = card.training
-    pictures = ", ".join(f"{count:,} of {name}" for name, count in facts["domains"].items())
-    classes = f"{facts['classes']} classes ({facts['classes_count']}); " if "classes" in facts else ""
+    if "names" in facts:
+        learned = f"{facts['classes']:,} names"
+    else:
+        pictures = ", ".join(f"{count:,} of {name}" for name, count in facts["domains"].items())
+        classes = f"; {facts['classes']} classes ({facts['classes_count']})" if "classes" in facts else ""
+        learned = pictures + classes
     return (
-        f"{out} holds the retriever: {pictures}; {classes}"
-        f"{duration(sum(facts['seconds'].values()))}.\n"
+        f"{out} holds the retriever: {learned}; {duration(sum(facts['seconds'].values()))}.\n"
         f"Use it: samekind index PICTURES --gallery GALLERY --retriever {out}\n"
     )

@@ -1,5 +1,6 @@
 """TKI: pictures read with what class names alone have taught, by a hyperbolic projection (Yan et al., ICML 2024)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
@@ -26,8 +27,8 @@ class TKIConfig:
     """What a TKI is built from; docs/methods/tki.md says which values are published and which chosen here.
 
     `classes` is the number of names, `width` that of the projection's layers (0: the backbone's). Vectors are clipped
-    at `radius` before they enter the ball of the given `curvature` (-c). `temperature` divides distances to the text
-    proxies. `output` is what is searched with: a picture's own vector and `weight` times what its nearest proxies
+    at `radius` before they enter the ball of the given `curvature` (-c). Distances to the text proxies are divided by
+    `temperature` over the logarithm of their number: of more names each has to be told from more. `output` is what is searched with: a picture's own vector and `weight` times what its nearest proxies
     know, the point in the ball, or the direction of its tangent vector.
     """
 
@@ -36,7 +37,7 @@ class TKIConfig:
     geometry: Geometry = "poincare"
     curvature: float = 0.1
     radius: float = 2.3
-    temperature: float = 0.05
+    temperature: float = 0.35
     output: Output = "knowledge"
     weight: float = 0.7
 
@@ -155,6 +156,7 @@ class TKI(Method):
         One step of attention from pictures to texts, with distances for scores: a picture that is near to no proxy
         more than to others gets next to nothing.
         """
-        shares = (self.logits(points, self.proxies) / self.settings.temperature).softmax(1)
+        temperature = self.settings.temperature / math.log(max(2, self.settings.classes))
+        shares = (self.logits(points, self.proxies) / temperature).softmax(1)
         own = F.normalize(self.names - self.names.mean(0), dim=1)
         return shares @ own

@@ -1,6 +1,7 @@
 """What every method that learns from names alone goes through, from names to a retriever; it opens no picture."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from samekind.clip.encoder import DualEncoder
+from samekind.errors import UsageError
 from samekind.methods.base import Method
 from samekind.nn.processes import first_alone
 from samekind.retriever.identity import describe
@@ -53,7 +55,11 @@ def adapt_from_names(
         if made := finished(out, key, device):
             return made
         run, learned = claimed(out, key, report), Learned()
-        method = trainer.learn(names, encoder, wanted, run, learned)
+        try:
+            method = trainer.learn(names, encoder, wanted, run, learned)
+        except UsageError:  # nothing was learned: the folder is free for other settings
+            shutil.rmtree(run.work)
+            raise
         known = sha256(json.dumps(names.names).encode()).hexdigest()
         facts = {"classes": len(names.names), **names.facts(), **learned.told(key, settings)}
         card = describe(encoder, method, name=out.name, data_sha256=known, seed=seed, training=facts)

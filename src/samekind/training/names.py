@@ -47,7 +47,10 @@ def read_names(classes: str | Path | Sequence[str]) -> Names:
                 f"Name {number} of {origin} is no name: {each[:40]!r}... A name has at most {LONGEST} characters, all "
                 "of them printable; write a name a line."
             )
-    names = tuple({each.casefold(): each for each in reversed(cleaned)}.values())[::-1]
+    different: dict[str, str] = {}
+    for each in cleaned:
+        different.setdefault(each.casefold(), each)
+    names = tuple(different.values())
     if len(names) < 2:
         raise UsageError(
             f"{origin} has {len(names)} different names: to learn what tells classes apart takes two or more. Give a "

@@ -45,7 +45,7 @@ class StyledTexts:
         head = template.format("x")
         first, other = (encoder.tokenize([template.format(each)]).ids[0] for each in ("x", "y"))
         differ = (first != other).nonzero() if first.shape == other.shape else first[:0]
-        if len(differ) != 1:
+        if len(differ) != 1 or first[differ[0]] not in encoder.tokenize(["x"]).ids[0]:
             raise UsageError(f"In the template {template!r} the gap must stand alone, with spaces around it.")
         self.slot = int(differ[0])
         self.bare = _cut(encoder, encoder.tokenize([head]))

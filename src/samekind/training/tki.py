@@ -24,13 +24,13 @@ from samekind.training.styles import STEPS, StyledTexts, WordSettings, WordStage
 
 @dataclass(frozen=True)
 class ProjectionSettings:
-    """The projection; temperature as in the design, the others chosen: few steps, as it starts from the backbone."""
+    """The projection. All of it is chosen; few and small steps, as it starts from the backbone."""
 
-    rate: float = 1e-4
+    rate: float = 3e-5
     batch: int = 256
-    steps: int = 30
-    noise: float = 0.2  # the standard deviation, per number of a unit vector, of what is added against the modality gap
-    temperature: float = 0.2
+    steps: int = 100
+    noise: float = 0.3  # the standard deviation, per number of a unit vector, of what is added against the modality gap
+    temperature: float = 0.1
     texts: int = 40_000  # at most, names times words
 
 
