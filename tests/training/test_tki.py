@@ -129,17 +129,11 @@ def test_words_become_different_styles_that_leave_the_name(tiny_clip: Path) -> N
     texts = StyledTexts(load_encoder(tiny_clip), NAMES, TEMPLATE)
     for order in ("together", "in_turn"):
         stage = WordStage(texts, WordSettings(count=5, steps=40, order=order, rate=0.5, std=0.02), 0)
-        before = alike(texts, stage.words)
+        before = float(stage.alike())
         for number in range(stage.epochs):
             told = stage.epoch(number)
-        assert alike(texts, stage.words) < 0.9 * before, order
+        assert float(stage.alike()) < 0.9 * before, order
         assert told["content"] < 2 * np.log(len(NAMES))
-
-
-def alike(texts: StyledTexts, words: torch.Tensor) -> float:
-    with torch.no_grad():
-        style = texts.features(words)
-    return float((style @ style.T).abs()[~torch.eye(len(words), dtype=torch.bool)].mean())
 
 
 def test_a_word_takes_the_gap_and_nothing_else(tiny_clip: Path) -> None:

@@ -123,12 +123,15 @@ class WordStage:
             return told.told()
         for step in range(min(STEPS, self.settings.steps - number * STEPS)):
             names = torch.randint(len(self.texts), (len(self.words),), generator=dice)
-            style = self.texts.features(self.words)
-            alike = (style @ style.T).abs()
-            others = ~torch.eye(len(alike), dtype=torch.bool, device=alike.device)
-            diversity = alike[others].mean() if len(alike) > 1 else alike.sum() * 0
-            self._step(self.optimiser, diversity, self._content(self.words, names), step, told)
+            self._step(self.optimiser, self.alike(), self._content(self.words, names), step, told)
         return told.told()
+
+    def alike(self) -> Float[Tensor, ""]:
+        """The mean of |cos| between the styles of different words, as they are now; 0 for a single one."""
+        style = self.texts.features(self.words)
+        cosines = (style @ style.T).abs()
+        others = ~torch.eye(len(cosines), dtype=torch.bool, device=cosines.device)
+        return cosines[others].mean() if len(cosines) > 1 else cosines.sum() * 0
 
     def _turn(self, number: int, told: Means, dice: torch.Generator) -> None:
         word = nn.Parameter(self.words[number].detach().clone()[None])

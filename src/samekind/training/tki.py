@@ -80,6 +80,8 @@ def learn_words(
     learned.facts["truncated"] = texts.truncated
     stage = WordStage(texts, settings, seed)
     learned.seconds["words"] = train_stage(stage, run)
+    with torch.no_grad():
+        learned.facts["alike"] = round(float(stage.alike()), 4)
     return texts, stage.words.detach()
 
 
