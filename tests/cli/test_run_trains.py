@@ -33,6 +33,21 @@ protocol = "ucdir"
 profile = "paper"
 """
 
+NAMED = """
+[train]
+method = "tki"
+classes = "data"
+seeds = [0, 1]
+[train.settings]
+words = {{count = 2, steps = 1}}
+projection = {{steps = 1, batch = 4}}
+model.width = 16
+[readings.tangent]
+output = "tangent"
+[readings.projection]
+output = "projection"
+"""
+
 
 @pytest.fixture
 def recipe(tmp_path: Path, tiny_clip: Path) -> Path:
@@ -88,12 +103,47 @@ def test_two_seeds_are_trained_evaluated_and_written_once(
     assert json.loads((tmp_path / "out" / "made-seeds-1.json").read_text())["seeds"] == [1]
 
 
+@pytest.mark.slow
+def test_from_names_alone_no_picture_has_to_be_there(
+    invoke: Any, tmp_path: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it trains, the pictures are somewhere else."""
+    from samekind.training import run as training
+
+    real, world = training.train, tmp_path / "world"
+
+    def without(*given: Any, **options: Any) -> Any:
+        world.rename(tmp_path / "away")
+        try:
+            return real(*given, **options)
+        finally:
+            (tmp_path / "away").rename(world)
+
+    monkeypatch.setattr(training, "train", without)
+    head, tail = recipe.read_text().split("[train]")
+    recipe.write_text(f"{head}{NAMED.format()}[evaluate]{tail.split('[evaluate]')[1]}")
+    done = invoke()
+    assert done.exit_code == 0, done.stderr
+    assert "2 of 2: seed 1; about" in done.stderr
+    told = json.loads((tmp_path / "out" / "made.json").read_text())
+    assert (told["training"]["classes"], told["training"]["classes_count"]) == ("data", 3)
+    assert told["training"]["settings"]["words"]["count"] == 2
+    assert [made["facts"]["names"] for made in told["training"]["retrievers"]] == [["blue", "green", "red"]] * 2
+    assert {name: each["space"] for name, each in told["readings"].items()} == {
+        "tangent": "cosine",
+        "projection": "poincare",
+    }
+    assert "seed 1; known from an earlier run" in invoke().stderr
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("synergy.epochs = 1", "synergy.epoch = 1", "seed 0, photo and sketch: .*no setting 'epoch'"),
         ('"tpsnet"', '"magic"', "magic, for which there is no training here.*tpsnet"),
         ("classes_count = 2", "classes_count = 9", "seed 0, photo and sketch: "),
+        ('"tpsnet"', '"tki"', "tki, which learns from names alone"),
+        ("classes_count = 2", 'classes = "data"', "tpsnet, which learns from pictures"),
     ],
 )
 def test_what_cannot_be_trained_is_wrong_usage(invoke: Any, recipe: Path, old: str, new: str, said: str) -> None:

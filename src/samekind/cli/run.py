@@ -13,7 +13,7 @@ from samekind.errors import UsageError
 if TYPE_CHECKING:
     from samekind.evaluation.recipes import Recipe
     from samekind.evaluation.recipes_run import Outcome
-    from samekind.evaluation.study_run import Trainer
+    from samekind.evaluation.study_trainer import Trainer
 
 
 @verb
@@ -79,10 +79,10 @@ def numbers(text: str) -> list[int]:
 def trainer() -> "Trainer":
     """Training as this program does it, shown on standard error."""
     from samekind.cli.stages import display
-    from samekind.evaluation.study_run import Trainer
-    from samekind.training.run import TRAINERS, train
+    from samekind.evaluation.study_trainer import Trainer
+    from samekind.training.run import TEXT_TRAINERS, TRAINERS, train
 
-    return Trainer(tuple(TRAINERS), train, message, display, showing)
+    return Trainer(tuple(TRAINERS), train, message, display, showing, tuple(TEXT_TRAINERS))
 
 
 def told(recipe: "Recipe", outcome: "Outcome", as_json: bool) -> None:

@@ -11,7 +11,8 @@ from samekind.evaluation.recipes import Expected, Recipe, same_data
 from samekind.evaluation.report import Report
 from samekind.evaluation.run import Show, evaluate
 from samekind.evaluation.study import Study
-from samekind.evaluation.study_run import Trainer, run_study
+from samekind.evaluation.study_run import run_study
+from samekind.evaluation.study_trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,11 @@ def study(
         "data": dict(data),
         **_figures(found[AS_TRAINED], training.seeds, order, sizes=True),
         "readings": {
-            name: {"config": dict(training.readings[name]), "sha256": _together(each)}
+            name: {
+                "config": dict(training.readings[name]),
+                "sha256": _together(each),
+                "space": each[0].retriever["space"],
+            }
             | _figures(each, training.seeds, order)
             for name, each in found.items()
             if name != AS_TRAINED
@@ -186,7 +190,7 @@ def _training(training: Training, evaluated: Sequence[Evaluated]) -> dict[str, A
     return {
         "method": training.method,
         "per": training.per,
-        "classes_count": training.classes_count,
+        **_classes(training, evaluated[0]),
         "settings": evaluated[0].training.get("settings") or list(training.settings),
         "retrievers": [
             {
@@ -205,6 +209,14 @@ def _training(training: Training, evaluated: Sequence[Evaluated]) -> dict[str, A
             for one in evaluated
         ],
     }
+
+
+def _classes(training: Training, one: Evaluated) -> dict[str, Any]:
+    """How many classes training was told of; from names alone also which names, as the recipe says it."""
+    if training.classes is None:
+        return {"classes_count": training.classes_count}
+    given = training.classes if isinstance(training.classes, str) else list(training.classes)
+    return {"classes_count": one.retriever["config"].get("classes"), "classes": given}
 
 
 def _seconds(found: Mapping[str, Sequence[Evaluated]]) -> dict[str, float]:

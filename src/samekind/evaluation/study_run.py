@@ -1,99 +1,39 @@
-"""Running a recipe that trains: every seed, every two domains; what is finished is never made again."""
+"""Running a recipe that trains: every part of it in turn; what is finished is never made again."""
 
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import samekind
 from samekind.datasets import read_data
-from samekind.datasets.table import Table
 from samekind.errors import SamekindError, UsageError
 from samekind.evaluation.features_store import cache_folder, cache_limit
-from samekind.evaluation.protocols import Request, Task, parse_pairs
+from samekind.evaluation.protocols import Request, parse_pairs
 from samekind.evaluation.recipes import Recipe, same_data
 from samekind.evaluation.recipes_train import Training
 from samekind.evaluation.report import put
-from samekind.evaluation.run import Show
 from samekind.evaluation.run_evaluation import Evaluation, Settings
 from samekind.evaluation.study import AS_TRAINED, KEPT, SIZES, Evaluated, Study, study
+from samekind.evaluation.study_parts import Part, folder_of, names_for, parts
+from samekind.evaluation.study_trainer import Trainer, fitting
 
 if TYPE_CHECKING:
     from samekind.retriever.store import Retriever
 
-Stages = Callable[[str, Mapping[str, float]], None]
 FOLDER = "studies"
 _KEPT = 1  # the form of the files between two runs
 
 
-@runtime_checkable
-class Train(Protocol):
-    """What `samekind.train` is, as far as it is used here."""
-
-    def __call__(
-        self,
-        method: str,
-        data: str | Path,
-        *,
-        domains: Sequence[str],
-        out: Path,
-        classes_count: int | str,
-        backbone: str | Path,
-        seed: int,
-        settings: Sequence[str],
-        progress: Stages,
-    ) -> "Retriever":
-        """Train, or return what a call with the same `out` has finished."""
-
-
-def _silent(*_: Any) -> None:
-    """Nobody listens."""
-
-
-@contextmanager
-def _unseen() -> Iterator[Callable[..., None]]:
-    yield _silent
-
-
-@dataclass(frozen=True)
-class Trainer:
-    """How to train, which a room above knows, and who is told how far it is.
-
-    methods: those that `train` takes. tell: takes a line for people. stages, pictures: open what shows the stages of a
-    training, and the pictures of an evaluation.
-    """
-
-    methods: Collection[str]
-    train: Train
-    tell: Callable[[str], None] = _silent
-    stages: Callable[[], AbstractContextManager[Stages]] = _unseen
-    pictures: Callable[[], AbstractContextManager[Show]] = _unseen
-
-
-@dataclass(frozen=True)
-class Part:
-    """One training: its seed, its domains with their folders, and what its retriever is asked."""
-
-    seed: int
-    domains: tuple[str, ...]
-    folders: tuple[str, ...]
-    tasks: tuple[Task, ...]
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        *most, last = self.domains
-        return f"seed {self.seed}, {', '.join(most)} and {last}"
-
-
 @dataclass(frozen=True)
 class _Run:
-    """One study under way: everything that its parts have in common."""
+    """One study under way: everything that its parts have in common; `names` where training learns from them alone."""
 
     training: Training
     trainer: Trainer
@@ -101,6 +41,7 @@ class _Run:
     data: str
     backbone: str
     folder: Path
+    names: str | list[str] | None = None
 
     def kept(self, part: Part) -> dict[str, Evaluated]:
         """What an earlier run found of a part, by reading; a file that is damaged is as none."""
@@ -121,36 +62,39 @@ class _Run:
     def _readings(self, part: Part) -> dict[str, tuple[Path, Mapping[str, Any]]]:
         """By name the file that keeps its figures, called by a hash of what was asked, and its configuration."""
         place, found = self._place(part), {}
+        request = self.task.request
+        limits = {"classes": request.classes, "seen": request.seen}
         for name, config in {AS_TRAINED: {}, **self.training.readings}.items():
             asked = {
                 "protocol": self.task.protocol,
-                "profile": self.task.request.profile,
+                "profile": request.profile,
                 "with_domains": self.task.settings.with_domains,
                 "pairs": [[task.query, task.gallery] for task in part.tasks],
                 "reading": dict(config),
+                **{limit: value for limit, value in limits.items() if value is not None},
             }
             found[name] = place.with_name(f"{place.name}.{_hash(asked)[:12]}.json"), config
         return found
 
     def _place(self, part: Part) -> Path:
         """The retriever's folder."""
-        names = "-".join("".join(c if c.isalnum() else "_" for c in name) for name in part.domains)
-        return self.folder / f"{self.training.method}-{part.seed}-{names}"
+        return self.folder / f"{self.training.method}-{part.name}"
 
     def _trained(self, part: Part) -> "Retriever":
         training = self.training
         with self.trainer.stages() as show:
-            return self.trainer.train(
+            train = partial(
+                self.trainer.train,
                 training.method,
-                self.data,
-                domains=part.folders,
                 out=self._place(part),
-                classes_count=training.classes_count,
                 backbone=self.backbone,
                 seed=part.seed,
                 settings=training.settings,
                 progress=show,
             )
+            if training.classes_count is None:
+                return train(classes=self.names)
+            return train(self.data, domains=part.folders, classes_count=training.classes_count)
 
     def _evaluated(self, retriever: "Retriever", part: Part) -> Evaluated:
         """Score a retriever on its own pairs; its vectors are kept until that is done, as nobody needs them again."""
@@ -192,78 +136,54 @@ def run_study(
     Raises UsageError for a method that cannot be trained and data that training is not about, SamekindError for a
     failure in one part, which it names.
     """
-    if trainer is None or training.method not in trainer.methods:
-        known = ", ".join(sorted(trainer.methods)) if trainer else "none, as no trainer was given"
-        raise UsageError(
-            f"{recipe.name} trains by the method {training.method}, for which there is no training here. There is "
-            f"for: {known}."
-        )
+    trainer = fitting(recipe, training, trainer)
     cache_limit()  # refuses a wrong one before anything is done
-    task = _prepared(recipe, data, cache, command, trainer)
+    task = _prepared(recipe, training, data, cache, command, trainer)
     same_data(recipe, task.data["sha256"])
     shared = _sha256(backbone)
     task = replace(task, settings=replace(task.settings, shared_backbone=shared))
-    folder = _folder(work, cache, training, shared, task)
-    run = _Run(training, trainer, task, data, backbone, folder)
-    parts = _parts(task, training)
+    names = names_for(training, read_data(data)[0])
+    folder = _folder(work, cache, training, names, shared, task)
+    run = _Run(training, trainer, task, data, backbone, folder, names)
+    every = parts(task, training)
     found: dict[str, list[Evaluated]] = {}
     pace = _Pace()
-    for number, part in enumerate(parts):
+    for number, part in enumerate(every):
         done = len(run.kept(part)) > len(training.readings)
-        where = "; known from an earlier run" if done else pace.told(len(parts) - number)
-        trainer.tell(f"{number + 1} of {len(parts)}: {part.title}{where}")
-        with _named(part, number, len(parts), folder), pace.timed(done):
+        where = "; known from an earlier run" if done else pace.told(len(every) - number)
+        trainer.tell(f"{number + 1} of {len(every)}: {part.title}{where}")
+        with _named(part, number, len(every), folder), pace.timed(done):
             for name, each in run.part(part).items():
                 found.setdefault(name, []).append(each)
     order = [(each.query, each.gallery) for each in task.plan.tasks]
     return study(recipe, training, task.data, found, order, command)
 
 
-def _prepared(recipe: Recipe, data: str, cache: str | Path | None, command: str | None, trainer: Trainer) -> Evaluation:
-    """What will be asked, once it is known that training will see the same pictures."""
+def _prepared(
+    recipe: Recipe, training: Training, data: str, cache: str | Path | None, command: str | None, trainer: Trainer
+) -> Evaluation:
+    """What will be asked, once it is known that training, if from pictures, will see the same ones."""
     options = recipe.evaluate
     pairs = parse_pairs(options["pairs"]) if "pairs" in options else None
-    request = Request(options["profile"], pairs)
+    request = Request(options["profile"], pairs, options.get("classes"), options.get("seen"))
     told = options.get("with_domains", False)
     settings = Settings(options.get("seed", 0), cache_folder(cache), told, command=command)
     with trainer.pictures() as show:
         task = Evaluation.prepare(data, options["protocol"], request, settings, show)
     table = task.plan.table
+    if training.classes is not None:
+        return task
     if len(read_data(data)[0]) > len(table):
         raise UsageError(
             f"{recipe.name} is about {len(table):,} pictures of {table.name}, and training would see all the others in "
             "these domains too. Make a folder that holds those classes alone."
         )
-    other = [name for name in table.domains if _folder_of(table, name) != name]
+    other = [name for name in table.domains if folder_of(table, name) != name]
     if told and other:
         raise UsageError(
             f"With with_domains the folders of domains must be called as the data set calls them; {other[0]} is not."
         )
     return task
-
-
-def _parts(task: Evaluation, training: Training) -> list[Part]:
-    """Seed by seed, so that the first one is whole as early as can be; domains in the data's own order."""
-    table, tasks = task.plan.table, task.plan.tasks
-    order = {name: place for place, name in enumerate(table.domains)}
-    groups: dict[tuple[str, ...], list[Task]] = {}
-    for each in tasks:
-        among = (
-            {each.query, each.gallery} if training.per == "pair" else {n for t in tasks for n in (t.query, t.gallery)}
-        )
-        groups.setdefault(tuple(sorted(among, key=order.__getitem__)), []).append(each)
-    return [
-        Part(seed, names, tuple(_folder_of(table, name) for name in names), tuple(mine))
-        for seed in training.seeds
-        for names, mine in groups.items()
-    ]
-
-
-def _folder_of(table: Table, domain: str) -> str:
-    """Where a domain's pictures lie below the root, whatever the data set calls it."""
-    row = int(table.rows(domain)[0])
-    level = table.levels[table.domains.index(domain)] if table.levels else 2
-    return "/".join(table.files[row].split("/")[: level - 1])
 
 
 def _sha256(backbone: str) -> str:
@@ -275,15 +195,20 @@ def _sha256(backbone: str) -> str:
 
 
 def _folder(
-    work: str | Path | None, cache: str | Path | None, training: Training, backbone: str, task: Evaluation
+    work: str | Path | None,
+    cache: str | Path | None,
+    training: Training,
+    names: str | list[str] | None,
+    backbone: str,
+    task: Evaluation,
 ) -> Path:
-    """The folder of everything that is trained alike: data, backbone (by hash), method, settings, count of classes."""
+    """The folder of everything that is trained alike: data, backbone (by hash), method, settings, classes or names."""
     whole = {
         "samekind": samekind.__version__,
         "method": training.method,
         "data": task.data["sha256"],
         "backbone": backbone,
-        "classes_count": training.classes_count,
+        **({"classes_count": training.classes_count} if names is None else {"classes": names}),
         "settings": training.settings,
     }
     base = cache_folder(cache) / FOLDER if work is None else Path(work).expanduser().absolute()
