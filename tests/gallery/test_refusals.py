@@ -69,14 +69,14 @@ def test_a_newer_schema_is_refused_with_the_upgrade(gallery: Gallery) -> None:
 
 def test_an_unknown_space_is_refused(gallery: Gallery) -> None:
     meta = gallery.path / "gallery.json"
-    meta.write_text(meta.read_text().replace('"cosine"', '"poincare"'))
-    with pytest.raises(SamekindError, match=r"space 'poincare'.*cosine"):
+    meta.write_text(meta.read_text().replace('"cosine"', '"spherical"'))
+    with pytest.raises(SamekindError, match=r"space 'spherical'.*cosine, poincare.*pip install --upgrade samekind"):
         Gallery.open(gallery.path)
 
 
 def test_a_retriever_of_an_unknown_space_gets_no_gallery(tmp_path: Path, retriever: PaletteRetriever) -> None:
-    retriever.space = "poincare"
-    with pytest.raises(SamekindError, match=r"palette has vectors of the space 'poincare'"):
+    retriever.space = "spherical"
+    with pytest.raises(SamekindError, match=r"palette has vectors of the space 'spherical'"):
         Gallery.open(tmp_path / "g", retriever, create=True)
     assert not (tmp_path / "g").exists()
 

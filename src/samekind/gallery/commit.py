@@ -40,14 +40,14 @@ class Writer:
     that no vector is lost that a picture further down the listing may still need (files renamed in a circle).
     """
 
-    def __init__(self, table: PictureTable, ledger: Ledger, dim: int) -> None:
+    def __init__(self, table: PictureTable, ledger: Ledger, width: int) -> None:
         self.table = table
         self.ledger = ledger
         self.done = 0
         self.expected = 0  # pictures since the last commit
-        self._schema = table_schema(dim)
+        self._schema = table_schema(width)
         self._stored = set(ledger.rows)
-        self._ready: list[tuple[NewRow, Float32[np.ndarray, " d"]]] = []
+        self._ready: list[tuple[NewRow, Float32[np.ndarray, " w"]]] = []
         self._waiting: Counter[str] = Counter()
         self._commits = 0
         self._replaced = 0  # rows whose old version is still on disk
@@ -62,8 +62,8 @@ class Writer:
         del self._waiting[name], self.ledger.rows[name]
         self.ledger.dirty.pop(name, None)
 
-    def add(self, row: NewRow, vector: Float32[np.ndarray, " d"]) -> None:
-        """A new row is complete."""
+    def add(self, row: NewRow, vector: Float32[np.ndarray, " w"]) -> None:
+        """A new row is complete, with what is stored of its vector."""
         self._ready.append((row, vector))
 
     def commit(self) -> None:
@@ -100,7 +100,7 @@ class Writer:
         with suppress(SamekindError):  # what is committed stays; a disk too full to tidy is one to be told at a commit
             self.table.tidy(keep)
 
-    def _new_rows(self, placed: Sequence[tuple[NewRow, Float32[np.ndarray, " d"]]]) -> pa.Table:
+    def _new_rows(self, placed: Sequence[tuple[NewRow, Float32[np.ndarray, " w"]]]) -> pa.Table:
         rows = [row for row, _ in placed]
         columns = self._places([row.id for row in rows])
         columns |= {name: [getattr(row, name) for row in rows] for name in ("seq", "content_hash", "width", "height")}

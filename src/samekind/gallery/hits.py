@@ -11,9 +11,10 @@ HITS_SCHEMA = 1
 class Hit:
     """One picture of the gallery.
 
-    rank: from 1, ties keep the gallery's order; score: similarity to the query, cosine galleries in [-1, 1];
-    uri, domain: the place that the picture was found at (of exact duplicates, the first one that passes the filter);
-    id: opaque and stable, the same for the same content.
+    rank: from 1, ties keep the gallery's order; score: similarity to the query, which is the cosine, in [-1, 1], or in
+    galleries of the space poincare 1 / cosh(distance), in (0, 1] and 1 for the same point; uri, domain: the place
+    that the picture was found at (of exact duplicates, the first one that passes the filter); id: opaque and stable,
+    the same for the same content.
     """
 
     rank: int

@@ -7,14 +7,14 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 
 from samekind.errors import SamekindError
 from samekind.gallery.commit import NewRow, Writer
 from samekind.gallery.plan import PASSING, Ledger, Place, Plan, absent
 from samekind.gallery.report import IngestReport, Teller
 from samekind.gallery.schema import RetrieverLike
-from samekind.gallery.search import LONGEST
+from samekind.gallery.spaces import SPACES, Space
 from samekind.images.decode import decode, read
 from samekind.images.errors import ImageError
 from samekind.images.refs import ImageRef, Skip, is_url
@@ -189,9 +189,11 @@ class Ingest:
     def _encode(self, domain: str | None) -> None:
         batch = self._buffers.pop(domain)
         vectors = self.retriever.encode_pixels(np.stack([pixels for _, pixels in batch]), domain)
-        for (row, _), vector in zip(batch, vectors, strict=True):
-            if usable(vector):
-                self.writer.add(row, vector)
+        usable = self._space.usable(vectors)
+        stored = iter(self._space.rows(vectors[usable]))
+        for (row, _), good in zip(batch, usable, strict=True):
+            if good:
+                self.writer.add(row, next(stored))
                 self.report.encoded += 1
                 continue
             for uri in list(self.ledger.rows[row.id]):
@@ -200,14 +202,14 @@ class Ingest:
             self.writer.forget(row.id)
 
     def _useless(self, uri: str) -> Skip:
-        return Skip(uri, "no_vector", f"{uri}: the retriever {self.retriever.name} finds no vector of norm one for it")
+        what = f"{uri}: the retriever {self.retriever.name} finds no {self._space.kind} for it"
+        return Skip(uri, "no_vector", what)
+
+    @property
+    def _space(self) -> Space:
+        return SPACES[self.retriever.space]
 
     def _tell(self, *, force: bool = False) -> None:
         plan = (self.plan.total, len(self.plan.pending), self.plan.unchanged)
         counts = {"done": self.writer.done, "skipped": len(self.skipped), "read": self._taken}
         self._teller.reading(plan, **counts, force=force)
-
-
-def usable(vector: Float32[np.ndarray, " d"]) -> bool:
-    """Whether a vector is finite and has norm one, as far as the search relies on it."""
-    return bool(abs(float(np.linalg.norm(vector)) - 1) < LONGEST - 1)

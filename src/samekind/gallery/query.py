@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32
 from PIL import Image
 
 from samekind.errors import UsageError
 from samekind.gallery.schema import RetrieverLike
+from samekind.gallery.spaces import space_of
 from samekind.images.source import EXTENSIONS
 
 _WEIGHT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?):(.*)", re.DOTALL)
-_ZERO = 1e-6  # norm below which a sum of unit vectors is rounding
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One part of a query: a picture (a path or PIL's) or a text, with the weight that its unit vector gets."""
+    """One part of a query: a picture (a path or PIL's) or a text, with the weight that its vector gets."""
 
     kind: Literal["image", "text"]
     value: str | Path | Image.Image
@@ -68,27 +68,22 @@ class Query:
         return cls(tuple(terms))
 
     def vector(self, retriever: RetrieverLike) -> Float32[np.ndarray, " d"]:
-        """The normalised weighted sum of the parts' normalised vectors.
+        """The weighted sum of the parts, as a vector of the retriever's space.
 
-        Raises ImageError for a picture that cannot be opened, UsageError for parts that cancel out.
+        For the cosine it is the sum of the parts' normalised vectors, normalised. In the ball it is the weighted mean
+        of the parts in the tangent space at the centre, exp0(sum of w log0(x) / sum of |w|), so that a single part is
+        its own point, whatever its weight, or mirrored at the centre where that is negative.
+
+        Raises ImageError for a picture that cannot be opened, UsageError for parts that cancel out, SamekindError for
+        a part that the retriever has no point in the ball for.
         """
-        total: Float64[np.ndarray, " d"] = np.zeros(retriever.dim)
-        for kind in ("image", "text"):
-            chosen = [term for term in self.terms if term.kind == kind]
-            if not chosen:
-                continue
-            if kind == "image":
-                found = retriever.encode_images([term.value for term in chosen])
-            else:
-                found = retriever.encode_texts([str(term.value) for term in chosen])
-            rows = found.astype(np.float64)
-            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-            total += np.array([term.weight for term in chosen]) @ rows
-        norm = float(np.linalg.norm(total))
-        scale = max(abs(term.weight) for term in self.terms)
-        if not norm > _ZERO * scale:
-            raise UsageError("The parts of the query cancel out, which leaves nothing to search for; change a weight.")
-        return np.asarray(total / norm, dtype=np.float32)
+        images = [term for term in self.terms if term.kind == "image"]
+        texts = [term for term in self.terms if term.kind == "text"]
+        found = [retriever.encode_images([term.value for term in images])] if images else []
+        found += [retriever.encode_texts([str(term.value) for term in texts])] if texts else []
+        weights = np.array([term.weight for term in (*images, *texts)], np.float64)
+        space = space_of(retriever.space, f"The retriever {retriever.name}")
+        return space.composed(weights, np.concatenate(found))
 
 
 def _term(word: str, sign: float) -> Term:

@@ -17,12 +17,12 @@ from PIL import Image
 
 import samekind
 from samekind.errors import SamekindError
+from samekind.gallery.spaces import SPACES, Space, space_of
 from samekind.images.preprocess import Preprocess
 
 SCHEMA = 1
 META_NAME = "gallery.json"
 TABLE_NAME = "pictures"
-SPACES = ("cosine",)
 
 # What `--where` may speak of; they describe the row's own place, the first of its places by uri.
 WHERE_COLUMNS = ("id", "uri", "domain", "size", "width", "height", "mtime_ns")
@@ -52,7 +52,7 @@ class RetrieverLike(Protocol):
 
     @property
     def space(self) -> str:
-        """Which distance compares the vectors."""
+        """Which distance compares the vectors: a key of `spaces.SPACES`."""
 
     @property
     def preprocess(self) -> Preprocess:
@@ -73,11 +73,12 @@ class RetrieverLike(Protocol):
         """Vectors of texts."""
 
 
-def table_schema(dim: int) -> pa.Schema:
-    """One row per content. The row's place is the first of its places by uri, `copies` are the others, sorted.
+def table_schema(width: int) -> pa.Schema:
+    """One row per content, with `width` numbers stored of its vector.
 
-    `seq` counts insertions and defines the gallery's order; `id` is the beginning of `content_hash` (SHA-256 of the
-    file); `mtime_ns` is null for what has no time of change (URLs); `width` and `height` are upright pixels.
+    The row's place is the first of its places by uri, `copies` are the others, sorted. `seq` counts insertions and
+    defines the gallery's order; `id` is the beginning of `content_hash` (SHA-256 of the file); `mtime_ns` is null for
+    what has no time of change (URLs); the columns `width` and `height` are upright pixels.
     """
     return pa.schema(
         [
@@ -91,14 +92,17 @@ def table_schema(dim: int) -> pa.Schema:
             pa.field("width", pa.int32(), nullable=False),
             pa.field("height", pa.int32(), nullable=False),
             pa.field("copies", pa.list_(PLACE), nullable=False),
-            pa.field("vector", pa.list_(pa.float32(), dim), nullable=False),
+            pa.field("vector", pa.list_(pa.float32(), width), nullable=False),
         ]
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """The content of gallery.json: whose vectors these are. `uuid` tells a gallery from another at the same place."""
+    """The content of gallery.json: whose vectors these are. `uuid` tells a gallery from another at the same place.
+
+    `dim` is that of the retriever; what is stored of a vector is `width` numbers, which the space decides.
+    """
 
     name: str
     sha256: str
@@ -115,6 +119,16 @@ class Meta:
         created = datetime.now(UTC).isoformat(timespec="seconds")
         facts = (retriever.name, retriever.sha256, retriever.dim, retriever.space, retriever.ref)
         return cls(*facts, uuid=uuid.uuid4().hex, created=created)
+
+    @property
+    def compared(self) -> Space:
+        """How the vectors are stored and compared."""
+        return SPACES[self.space]
+
+    @property
+    def width(self) -> int:
+        """Numbers that are stored of a vector."""
+        return self.compared.width(self.dim)
 
     def to_dict(self) -> dict[str, Any]:
         """What gallery.json holds, the schema's version first."""
@@ -154,17 +168,8 @@ def read_meta(folder: Path) -> Meta:
             raise ValueError("its retriever has no dimension or hash")
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(folder, f"{META_NAME} is incomplete: {error}") from error
-    check_space(meta.space, f"The gallery {folder}")
+    space_of(meta.space, f"The gallery {folder}")
     return meta
-
-
-def check_space(space: str, whose: str) -> None:
-    """Raises SamekindError for vectors that are compared in a way that the search does not know."""
-    if space not in SPACES:
-        raise SamekindError(
-            f"{whose} has vectors of the space {space!r}; samekind {samekind.__version__} compares vectors of "
-            f"{', '.join(SPACES)}. Upgrade: pip install --upgrade samekind."
-        )
 
 
 def _no_gallery(folder: Path) -> str:

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float32, Float64, Int, Int64
 
 from samekind.errors import UsageError
 from samekind.gallery.hits import Hit
+from samekind.gallery.spaces import COSINE, Space
 from samekind.gallery.vectors import Snapshot
 
 _QUERIES = 256  # queries per pass over the vectors
@@ -15,47 +16,53 @@ _COPIED = 2**14  # rows that are looked at for a mask at once, and copied out wh
 _SPARSE = 0.35  # of a chunk's rows: below, copying them out is cheaper than multiplying the whole chunk
 _FEW = 4096  # candidates that are kept before looking which of them still can win
 _ROUNDING = 2.0**-24  # unit roundoff of float32
-LONGEST = 1.01  # bound on the norm of a stored vector; `ingest.py` refuses others
+_MORE = 4  # roundings beside those of a sum of products, see `top_k`
 
 Result = tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"]]
 
 
 def top_k(
-    vectors: Float32[np.ndarray, "n d"],
-    queries: Float32[np.ndarray, "q d"],
+    vectors: Float32[np.ndarray, "n w"],
+    queries: Float32[np.ndarray, "q w"],
     k: int,
     mask: Bool[np.ndarray, " n"] | None = None,
+    *,
+    space: Space = COSINE,
+    longest: float | None = None,
 ) -> list[Result]:
-    """Per query the rows with the k highest inner products, and these; fewer where `mask` leaves fewer rows.
+    """Per query the rows with the k highest scores, and these; fewer where `mask` leaves fewer rows.
 
-    A score is the inner product of the float32 vectors in double precision, so that it depends on nothing but them.
-    Equal scores rank by row number, also at the k-th place. Memory does not grow with n. Rows must not be longer than
-    `LONGEST`. Raises UsageError for k < 1.
+    Scores are the space's, in double precision, functions of the float32 row and query and of nothing else: inner
+    products, or those of the exact points that rows stand for. Equal scores rank by row number, also at the k-th place.
+    Memory does not grow with n. `longest` bounds the norms of rows where that is known. Raises UsageError for k < 1.
 
-    The products over all rows are float32 matrix products, each off by at most d * 2^-24 * |x| * |y| in whatever order
-    they are summed (N. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1). A row of the true
-    top k can therefore lie below the k-th best float32 score by no more than twice that: every row above this line is
-    computed again in double precision, and only then are rows ranked.
+    The products over all rows are float32 matrix products, each off by at most w * 2^-24 * |x| * |y| in whatever order
+    they are summed (N. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1), and by twice
+    2^-24 * |x| * |y| more where the last numbers are rounded (`spaces.Poincare`). No further is a product from a score,
+    but for what is the same for all rows. A row of the true top k can therefore lie below the k-th best product by
+    no more than twice that: every row above this line is computed again in double precision, and only then are rows
+    ranked.
     """
     if k < 1:
         raise UsageError(f"k must be 1 or more, not {k}.")
+    reach = space.longest(vectors) if longest is None else longest
     found: list[Result] = []
     for start in range(0, len(queries), _QUERIES):
         part = np.ascontiguousarray(queries[start : start + _QUERIES])
-        slack = 2.1 * vectors.shape[1] * _ROUNDING * LONGEST * np.linalg.norm(part, axis=1)
+        slack = 2.1 * (vectors.shape[1] + _MORE) * _ROUNDING * reach * np.linalg.norm(part, axis=1)
         best = [_Best(k, float(each)) for each in slack]
         for rows, block, wanted in _chunks(vectors, mask, len(part)):
             scores = part @ block.T
             for one, line in zip(best, scores if wanted is None else scores[:, wanted], strict=True):
                 for at in range(0, len(rows), _FEW):  # in pieces, because the first ones keep most of the rest out
                     one.offer(rows[at : at + _FEW], line[at : at + _FEW])
-        found += [_ranked(vectors, query, one.candidates(), k) for query, one in zip(part, best, strict=True)]
+        found += [_ranked(vectors, query, one.candidates(), k, space) for query, one in zip(part, best, strict=True)]
     return found
 
 
 def _chunks(
-    vectors: Float32[np.ndarray, "n d"], mask: Bool[np.ndarray, " n"] | None, queries: int
-) -> Iterator[tuple[Int[np.ndarray, " c"], Float32[np.ndarray, "b d"], Bool[np.ndarray, " b"] | None]]:
+    vectors: Float32[np.ndarray, "n w"], mask: Bool[np.ndarray, " n"] | None, queries: int
+) -> Iterator[tuple[Int[np.ndarray, " c"], Float32[np.ndarray, "b w"], Bool[np.ndarray, " b"] | None]]:
     """The wanted row numbers, a block of vectors, and which of the block these are (None: all of it)."""
     plain = np.asarray(vectors)
     size = _COPIED if mask is not None else max(1, _SCORES // queries)
@@ -108,14 +115,16 @@ class _Best:
 
 
 def _ranked(
-    vectors: Float32[np.ndarray, "n d"], query: Float32[np.ndarray, " d"], rows: Int[np.ndarray, " c"], k: int
+    vectors: Float32[np.ndarray, "n w"],
+    query: Float32[np.ndarray, " w"],
+    rows: Int[np.ndarray, " c"],
+    k: int,
+    space: Space,
 ) -> Result:
-    wide = query.astype(np.float64)
     scores = np.empty(len(rows))
     for start in range(0, len(rows), _FEW):
         part = slice(start, start + _FEW)
-        # A plain sum per row: a matrix product may sum the same vector differently at another place.
-        scores[part] = np.add.reduce(vectors[rows[part]].astype(np.float64) * wide, axis=1)
+        scores[part] = space.scores(vectors[rows[part]], query)
     order = np.lexsort((rows, -scores))[:k]
     return rows[order], scores[order]
 
@@ -148,6 +157,5 @@ def hits(snapshot: Snapshot, result: Result, domains: Sequence[str] | None) -> t
         facts = {name: snapshot.rows.column(name)[row].as_py() for name in ("id", "uri", "domain", "copies")}
         places = [(facts["uri"], facts["domain"]), *((copy["uri"], copy["domain"]) for copy in facts["copies"])]
         uri, domain = next((place for place in places if not domains or place[1] in domains), places[0])
-        # Unit vectors are so to float32's rounding only.
-        found.append(Hit(rank, min(max(score, -1.0), 1.0), uri, domain, facts["id"]))
+        found.append(Hit(rank, snapshot.space.similarity(score), uri, domain, facts["id"]))
     return tuple(found)

@@ -18,7 +18,8 @@ from samekind.gallery.lock import LOCK_NAME, write_lock
 from samekind.gallery.plan import LEDGER_COLUMNS, Ledger, Source, make_plan
 from samekind.gallery.query import Query, Term
 from samekind.gallery.report import SKIPPED_NAME, IngestReport, Progress, Teller, write_skipped
-from samekind.gallery.schema import META_NAME, TABLE_NAME, Meta, RetrieverLike, check_space, read_meta, write_meta
+from samekind.gallery.schema import META_NAME, TABLE_NAME, Meta, RetrieverLike, read_meta, write_meta
+from samekind.gallery.spaces import space_of
 from samekind.gallery.table import PictureTable, refusals
 from samekind.gallery.vectors import CACHE_NAME, Snapshot, load_snapshot
 from samekind.images.refs import is_url
@@ -140,7 +141,7 @@ class Gallery:
         ledger = Ledger.read(table.scan(LEDGER_COLUMNS))
         teller = Teller(progress)
         plan = make_plan(ledger, sources, teller)
-        run = Ingest(lambda: self.retriever, Writer(table, ledger, self.meta.dim), plan, options, teller)
+        run = Ingest(lambda: self.retriever, Writer(table, ledger, self.meta.width), plan, options, teller)
         try:
             return run.run()
         finally:
@@ -197,9 +198,13 @@ class Gallery:
         domains: Sequence[str] | None = None,
         where: str | None = None,
     ) -> list[tuple[Hit, ...]]:
-        """The hits of many query vectors (normalised) at once; raises as `search` does."""
+        """The hits of many query vectors at once, each as the retriever would give it; raises as `search` does.
+
+        In the space poincare these are points strictly inside the unit ball; raises SamekindError for others.
+        """
         snapshot, mask = self._chosen(domains, where)
-        results = search.top_k(snapshot.vectors, vectors, k, mask)
+        queries = snapshot.space.queries(vectors)
+        results = search.top_k(snapshot.vectors, queries, k, mask, space=snapshot.space, longest=snapshot.longest)
         return [search.hits(snapshot, result, domains) for result in results]
 
     def _chosen(
@@ -234,7 +239,7 @@ class Gallery:
 
 def _create(folder: Path, retriever: RetrieverLike) -> None:
     """Make an empty gallery; gallery.json comes last, so that a folder with it has a table."""
-    check_space(retriever.space, f"The retriever {retriever.name}")
+    space_of(retriever.space, f"The retriever {retriever.name}")
     with refusals(folder):
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder} is a file; choose a folder for the gallery.")
@@ -250,16 +255,19 @@ def _create(folder: Path, retriever: RetrieverLike) -> None:
             )
         with write_lock(folder):
             if not (folder / META_NAME).exists():
-                PictureTable.create(folder, retriever.dim)
-                write_meta(folder, Meta.of(retriever))
+                meta = Meta.of(retriever)
+                PictureTable.create(folder, meta.width)
+                write_meta(folder, meta)
 
 
 def _check_retriever(folder: Path, meta: Meta, retriever: RetrieverLike) -> None:
-    if retriever.sha256 != meta.sha256:
+    filled, given = ((one.sha256, one.dim, one.space) for one in (meta, retriever))
+    if filled != given:
+        whose, others = (f"sha256 {sha256[:12]}, {dim} numbers, {space}" for sha256, dim, space in (filled, given))
         raise SamekindError(
-            f"The gallery {folder} was filled by the retriever {meta.name} (sha256 {meta.sha256[:12]}), whose vectors "
-            f"cannot be compared with those of {retriever.name} (sha256 {retriever.sha256[:12]}). Use {meta.name}, or "
-            f"index the pictures with {retriever.name} into another gallery."
+            f"The gallery {folder} was filled by the retriever {meta.name} ({whose}), whose vectors cannot be compared "
+            f"with those of {retriever.name} ({others}). Use {meta.name}, or index the pictures with {retriever.name} "
+            "into another gallery."
         )
 
 

@@ -44,13 +44,13 @@ class PictureTable:
                 raise damaged(folder, "its table is missing or garbled") from error
 
     @classmethod
-    def create(cls, folder: Path, dim: int) -> "PictureTable":
+    def create(cls, folder: Path, width: int) -> "PictureTable":
         """Make an empty table. What an interrupted creation left behind, which holds no row, is replaced."""
         with refusals(folder):
             if latest_version(folder) is not None and cls.open(folder).rows:
                 raise damaged(folder, "it has pictures, but does not say by which retriever")
             shutil.rmtree(_dataset(folder), ignore_errors=True)
-            return cls(folder, _connect(folder).create_table(TABLE_NAME, schema=table_schema(dim)))
+            return cls(folder, _connect(folder).create_table(TABLE_NAME, schema=table_schema(width)))
 
     @property
     def version(self) -> int:

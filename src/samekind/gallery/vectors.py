@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float32, Int
 
 from samekind.errors import SamekindError
 from samekind.gallery.schema import Meta, table_schema, write_atomically
+from samekind.gallery.spaces import Space
 from samekind.gallery.table import PictureTable, latest_version
 
 CACHE_NAME = "cache"
@@ -31,7 +32,8 @@ class Snapshot:
 
     version: int
     rows: pa.RecordBatch
-    vectors: Float32[np.ndarray, "n d"]
+    vectors: Float32[np.ndarray, "n w"]
+    space: Space
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)
@@ -40,6 +42,11 @@ class Snapshot:
     def seq(self) -> Int[np.ndarray, " n"]:
         """When each row was inserted; ascending."""
         return np.asarray(self.rows.column("seq").to_numpy())
+
+    @cached_property
+    def longest(self) -> float:
+        """A bound on the norms of the rows of `vectors`."""
+        return self.space.longest(self.vectors)
 
     @cached_property
     def domains(self) -> list[str]:
@@ -97,7 +104,7 @@ def load_snapshot(folder: Path, meta: Meta) -> Snapshot:
 def _build(folder: Path, meta: Meta) -> Snapshot:
     table = PictureTable.open(folder)
     version = table.version
-    schema = pa.schema([table_schema(meta.dim).field(name) for name in _COLUMNS])
+    schema = pa.schema([table_schema(meta.width).field(name) for name in _COLUMNS])
     rows = pa.Table.from_batches(list(table.scan(_COLUMNS)), schema).combine_chunks()
     rows = rows.take(np.argsort(rows.column("seq").to_numpy())).combine_chunks()
     batch = rows.to_batches()[0] if rows.num_rows else pa.RecordBatch.from_pylist([], rows.schema)
@@ -107,15 +114,15 @@ def _build(folder: Path, meta: Meta) -> Snapshot:
         kept = None
     if kept:
         return kept
-    vectors = np.empty((batch.num_rows, meta.dim), np.float32)
+    vectors = np.empty((batch.num_rows, meta.width), np.float32)
     for at, block in _blocks(table, np.asarray(batch.column("seq").to_numpy()), 0):
         vectors[at : at + len(block)] = block
-    return Snapshot(version, batch, vectors)
+    return Snapshot(version, batch, vectors, meta.compared)
 
 
 def _blocks(
     table: PictureTable, seq: Int[np.ndarray, " n"], start: int
-) -> Iterator[tuple[int, Float32[np.ndarray, "b d"]]]:
+) -> Iterator[tuple[int, Float32[np.ndarray, "b w"]]]:
     """The vectors of the rows from `start` on, as runs of neighbours with the position of the first."""
     if start == len(seq):
         return
@@ -142,12 +149,13 @@ class _Sidecar:
         """The snapshot of a version, mapped; None where it is not kept, or not whole."""
         try:
             rows, facts = self._read(self._rows_file(version))
-            shape = (int(rows.num_rows), self.meta.dim)
+            shape = (int(rows.num_rows), self.meta.width)
             if facts["version"] != str(version) or facts["uuid"] != self.meta.uuid or facts["format"] != _FORMAT:
                 return None
             if not shape[0]:
-                return Snapshot(version, rows, np.empty(shape, np.float32))
-            return Snapshot(version, rows, np.memmap(self.folder / facts["vectors"], np.float32, "r", shape=shape))
+                return Snapshot(version, rows, np.empty(shape, np.float32), self.meta.compared)
+            mapped = np.memmap(self.folder / facts["vectors"], np.float32, "r", shape=shape)
+            return Snapshot(version, rows, mapped, self.meta.compared)
         except (OSError, ValueError, KeyError, pa.ArrowException):
             return None
 
@@ -175,7 +183,7 @@ class _Sidecar:
         return self.load(version)
 
     def _write_vectors(self, table: PictureTable, seq: Int[np.ndarray, " n"], name: str, start: int) -> None:
-        width = self.meta.dim * 4
+        width = self.meta.width * 4
         descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             for at, block in _blocks(table, seq, start):
@@ -202,7 +210,7 @@ class _Sidecar:
             return reader.get_batch(0), facts
 
 
-def _write_at(descriptor: int, block: Float32[np.ndarray, "b d"], offset: int) -> None:
+def _write_at(descriptor: int, block: Float32[np.ndarray, "b w"], offset: int) -> None:
     # Not through a map: a full disk must raise, where a write into a mapped hole would end the process.
     data = block.data.cast("B")
     while data:
