@@ -61,8 +61,8 @@ class Method(nn.Module, ABC):
 
     A method never holds the backbone. `from_config(config(), facts)` must build an equal module up to its tensors, and
     `config()` must hold nothing but what JSON can (it travels in the card). In the space `cosine` vectors have
-    Euclidean norm one. A method that says it `needs` pooled vectors alone may
-    be given tokens and pixels that are no numbers.
+    Euclidean norm one, in `poincare` they are points of the unit ball whose norm is at most 0.9999 (galleries hold no
+    others). A method that says it `needs` pooled vectors alone may be given tokens and pixels that are no numbers.
     """
 
     name: ClassVar[str]
