@@ -28,8 +28,9 @@ class TKIConfig:
 
     `classes` is the number of names, `width` that of the projection's layers (0: the backbone's). Vectors are clipped
     at `radius` before they enter the ball of the given `curvature` (-c). Distances to the text proxies are divided by
-    `temperature` over the logarithm of their number: of more names each has to be told from more. `output` is what is searched with: a picture's own vector and `weight` times what its nearest proxies
-    know, the point in the ball, or the direction of its tangent vector.
+    `temperature` over the logarithm of their number: of more names each has to be told from more. `output` is what is
+    searched with: a picture's own vector and `weight` times what its nearest proxies know, the point in the ball, or
+    the direction of its tangent vector.
     """
 
     classes: int = 16
