@@ -145,11 +145,11 @@ class TKI(Method):
         return poincare.log0(points, self.settings.curvature) if self._in_ball else points
 
     def logits(self, points: Float[Tensor, "b p"], proxies: Float[Tensor, "c p"]) -> Float[Tensor, "b c"]:
-        """Distances with a minus, in the ball or between vectors of norm one; a temperature divides them later."""
+        """Distances with a minus, to be divided by a temperature: in the ball, or as in a ball that is nearly flat."""
         if self._in_ball:
             return -poincare.distances(points, proxies, self.settings.curvature)
         chords: Tensor = (2 - 2 * points @ proxies.T).clamp_min(1e-12).sqrt()
-        return -chords
+        return -2 * chords  # what distances in the ball become where c goes to 0
 
     def knowledge(self, points: Float[Tensor, "b p"]) -> Float[Tensor, "b e"]:
         """The mean of the names' vectors, each without what all names have in common, by their nearness in the ball.
