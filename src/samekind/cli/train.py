@@ -151,9 +151,9 @@ def remarks(facts: Mapping[str, Any], out: str) -> Iterator[str]:
     if repeated := facts.get("repeated"):
         yield f"Named more than once, and counted once: {repeated:,}."
     if cut := facts.get("truncated"):
-        yield f"Longer than the text tower reads, and cut ({len(cut):,}): {some(cut)}."
+        yield f"Longer than the text tower reads, and cut ({len(cut):,}): {some(cut)}"
     if foreign := [name for name in facts.get("names", ()) if not name.isascii()]:
-        yield f"With letters that most text towers, which read English, know badly ({len(foreign):,}): {some(foreign)}."
+        yield f"With letters that most text towers, which read English, know badly ({len(foreign):,}): {some(foreign)}"
 
 
 def some(names: Sequence[str]) -> str:
