@@ -46,7 +46,7 @@ def test_knowledge_is_the_mean_of_the_names_by_their_nearness(vectors: torch.Ten
     expected = []
     for point, own in zip(points, unit, strict=True):
         far = torch.stack([poincare.distance(point, proxy, 0.1) for proxy in proxies])
-        shares = torch.softmax(-far * math.log(5) / 0.35, 0)
+        shares = torch.softmax(-far * math.log(5) / 0.5, 0)
         centred = F.normalize(method.names - method.names.mean(0), dim=1)
         expected.append(F.normalize(own + 0.5 * (shares[:, None] * centred).sum(0), dim=0))
     torch.testing.assert_close(read(method, vectors), torch.stack(expected), atol=1e-5, rtol=0)

@@ -38,9 +38,9 @@ class TKIConfig:
     geometry: Geometry = "poincare"
     curvature: float = 0.1
     radius: float = 2.3
-    temperature: float = 0.35
+    temperature: float = 0.5
     output: Output = "knowledge"
-    weight: float = 0.7
+    weight: float = 0.6
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> "TKIConfig":
