@@ -7,6 +7,7 @@ from rich.table import Table
 
 from samekind.cli.console import duration
 from samekind.cli.drawing import drawn, literal, table
+from samekind.evaluation.study import MADE_FOR
 
 
 def text(report: Mapping[str, Any]) -> str:
@@ -39,12 +40,11 @@ def lines(study: Mapping[str, Any]) -> list[str]:
     """What stands below the tables."""
     training, seconds = study["training"], study["seconds"]
     made = len(training["retrievers"])
-    per = "each two domains" if training["per"] == "pair" else "all domains"
     told = [
         "±: standard deviation over seeds (n - 1); pictures are the same."
         if len(study["seeds"]) > 1
         else "One seed has no spread: another one may give other figures.",
-        f"{made} retriever{'s' if made > 1 else ''} trained, one for {per} and seed, in "
+        f"{made} retriever{'s' if made > 1 else ''} trained, one for {MADE_FOR[training['per']]}, in "
         f"{duration(seconds['train'])}; pictures encoded in {duration(seconds['encode'])}.",
     ]
     if lost := study["skipped"]:

@@ -18,6 +18,8 @@ from samekind.images.refs import Skip
 KIND = "study"
 DIGITS = 6  # behind the point, of every figure
 KEPT = "kept, tokens in half precision"  # where vectors come from; else pictures were encoded for each retriever
+# What there is a retriever for, by `per` of a study.
+MADE_FOR = {"pair": "each two domains and seed", "all": "all domains and each seed", "once": "each seed"}
 AS_TRAINED = ""  # the name of the reading that training chose
 
 # Of a pair, what is the same whatever the seed.

@@ -7,6 +7,7 @@ from typing import Any
 from samekind.evaluation.reports.compare import Comparison
 from samekind.evaluation.reports.files import Result
 from samekind.evaluation.reports.table import MetricTable, Row
+from samekind.evaluation.study import MADE_FOR
 
 
 def with_differences(group: Comparison, table: MetricTable) -> MetricTable:
@@ -67,15 +68,22 @@ def trained(study: Result) -> dict[str, str]:
     """How a study's retrievers were made, by what it is about."""
     training, recipe = study.facts["training"], study.facts.get("recipe") or {}
     retrievers: Sequence[Any] = training.get("retrievers") or ()
-    per = "each two domains" if training.get("per") == "pair" else "all domains"
     return {
-        "trained": f"{training.get('method')}, one retriever for {per} and seed, {len(retrievers)} in all; seeds "
-        f"{', '.join(map(str, study.seeds))}",
-        "classes": f"{training.get('classes_count')}",
+        "trained": f"{training.get('method')}, one retriever for {MADE_FOR[training['per']]}, {len(retrievers)} in all",
+        "seeds": ", ".join(map(str, study.seeds)),
+        "classes": _told(training),
         "recipe": f"{recipe.get('name', '?')}, sha256 {str(recipe.get('sha256'))[:16]}",
         "reading": _changes(study),
         "mean by seed": _by_seed(study),
     }
+
+
+def _told(training: Mapping[str, Any]) -> str:
+    """What training was told of the classes: how many there are, or their names."""
+    names, count = training.get("classes"), training.get("classes_count")
+    if names is None:
+        return f"{count}"
+    return f"{count} names, {names if isinstance(names, str) else ', '.join(names)}"
 
 
 def _changes(study: Result) -> str:
