@@ -89,7 +89,8 @@ def test_how_it_was_made_is_told(page: Any) -> None:
     found = page(fused=True)
     for line in (
         "- reading: output = fused",
-        "- trained: tpsnet, one retriever for each two domains and seed, 3 in all; seeds 0, 1, 2",
+        "- trained: tpsnet, one retriever for each two domains and seed, 3 in all",
+        "- seeds: 0, 1, 2",
         "- classes: 2",
         "- recipe: trained, sha256 7777777777777777",
         "- mean by seed: P@1 0.4500, 0.4900, 0.5300; mAP@all 0.7700, 0.7900, 0.8100",
