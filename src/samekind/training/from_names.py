@@ -35,8 +35,7 @@ def adapt_from_names(
     trainer: TextTrainer[S],
     names: Names,
     out: Path,
-    seed: int,
-    settings: S,
+    wanted: Wanted[S],
     *,
     backbone: str | Path,
     device: str,
@@ -48,7 +47,6 @@ def adapt_from_names(
     processes the first learns, in minutes, and the others load what it made. Raises UsageError where `out` is something
     else, SamekindError when a loss is not finite or something cannot be read or written.
     """
-    wanted = Wanted(len(names.names), seed, settings)
     encoder = load(backbone, device=device).encoder
     key = run_key(trainer.name, {"names": names.names}, encoder, wanted)
     with first_alone():
@@ -61,8 +59,8 @@ def adapt_from_names(
             shutil.rmtree(run.work)
             raise
         known = sha256(json.dumps(names.names).encode()).hexdigest()
-        facts = {"classes": len(names.names), **names.facts(), **learned.told(key, settings)}
-        card = describe(encoder, method, name=out.name, data_sha256=known, seed=seed, training=facts)
+        facts = {"classes": len(names.names), **names.facts(), **learned.told(key, wanted.settings)}
+        card = describe(encoder, method, name=out.name, data_sha256=known, seed=wanted.seed, training=facts)
         retriever = Retriever(encoder, method, card=card, device=device)
         save(retriever, out, run)
     return retriever

@@ -19,8 +19,7 @@ from samekind.training.from_names import TextTrainer
 from samekind.training.loop import Means, Run, finite, shuffled, train_stage
 from samekind.training.names import Names
 from samekind.training.outcome import Learned, Wanted
-from samekind.training.styles import WordSettings, styled_features
-from samekind.training.tki import learn_words
+from samekind.training.styles import WordSettings, learn_words, styled_features
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def learn(
 ) -> PromptStyler:
     """Words one after another, then the classifier over all of their texts."""
     settings, seed = wanted.settings, wanted.seed
-    texts, words = learn_words(names, encoder, settings.words, seed, run, learned)
+    texts, words = learn_words(names.names, encoder, settings.words, seed, run, learned)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = replace(settings.model, classes=len(names.names))

@@ -11,7 +11,6 @@ from samekind.errors import UsageError
 
 if TYPE_CHECKING:
     from samekind.retriever.store import Retriever
-    from samekind.training.loop import Report
     from samekind.training.outcome import Count
 
 TRAINERS: dict[str, str] = {
@@ -52,21 +51,18 @@ def train(
 
     Raises UsageError for a method, a setting, data or names that cannot be, SamekindError when training fails.
     """
+    begin, count = _begun(method, data, classes, domains, classes_count)
+    trainer = begin.args[0]
     pairs = [f"{name}={value}" for name, value in settings.items()] if isinstance(settings, Mapping) else settings
-    begin = _from_names if method in TEXT_TRAINERS else _from_pictures
-    run = begin(
-        method,
-        progress or _silent,
-        data=data,
-        classes=classes,
-        domains=domains,
-        classes_count=classes_count,
-        backbone=backbone,
-        seed=seed,
-        config=None if config is None else Path(config),
-        settings=pairs,
-        device=device,
-    )
+    values = trainer.settings.read(None if config is None else Path(config), pairs)
+
+    from samekind.training.outcome import Wanted
+
+    wanted = Wanted(cast("Count", count), seed, values)
+
+    def run(folder: Path) -> "Retriever":
+        return begin(folder, wanted, backbone=backbone, device=device, report=progress or _silent)
+
     if out is not None:
         return run(Path(out).expanduser().absolute())
     with tempfile.TemporaryDirectory(prefix="samekind-") as temporary:
@@ -75,21 +71,27 @@ def train(
         return retriever
 
 
-def _from_pictures(
+def _begun(
     method: str,
-    report: "Report",
-    *,
     data: str | Path | None,
-    classes: object,
+    classes: str | Path | Sequence[str] | None,
     domains: Sequence[str] | None,
     classes_count: int | str,
-    backbone: str | Path,
-    seed: int,
-    config: Path | None,
-    settings: Sequence[str],
-    device: str,
-) -> Callable[[Path], "Retriever"]:
-    """What trains into a folder, after everything that can be checked has been."""
+) -> tuple["partial[Retriever]", int | str]:
+    """What trains, with its trainer first and what it learns from, and how many classes it is told of.
+
+    Raises UsageError for what the method does not learn from.
+    """
+    if method in TEXT_TRAINERS:
+        if data is not None or domains is not None or classes_count != "auto":
+            raise UsageError(f"{method} learns from names alone: give classes, and no data, domains or classes_count.")
+        if classes is None:
+            raise UsageError(f"{method} learns from names: give classes, a file with a name a line, or generic.")
+        from samekind.training.from_names import adapt_from_names
+        from samekind.training.names import read_names
+
+        names = read_names(classes)
+        return partial(adapt_from_names, _loaded(TEXT_TRAINERS[method]), names), len(names.names)
     if method not in TRAINERS:
         known = ", ".join(sorted({*TRAINERS, *TEXT_TRAINERS}))
         raise UsageError(f"There is no training for {method!r}. There is for: {known}.")
@@ -98,42 +100,8 @@ def _from_pictures(
     if classes_count != "auto" and (not isinstance(classes_count, int) or classes_count < 1):
         raise UsageError(f"The number of classes is a whole number above 0, or auto, not {classes_count!r}.")
     from samekind.training.adapt import adapt
-    from samekind.training.outcome import Wanted
 
-    trainer = _loaded(TRAINERS[method])
-    wanted = Wanted(cast("Count", classes_count), seed, trainer.settings.read(config, settings))
-    return partial(
-        adapt, trainer, data, wanted=wanted, domains=domains, backbone=backbone, device=device, report=report
-    )
-
-
-def _from_names(
-    method: str,
-    report: "Report",
-    *,
-    data: object,
-    classes: str | Path | Sequence[str] | None,
-    domains: object,
-    classes_count: int | str,
-    backbone: str | Path,
-    seed: int,
-    config: Path | None,
-    settings: Sequence[str],
-    device: str,
-) -> Callable[[Path], "Retriever"]:
-    """The same from names."""
-    if data is not None or domains is not None or classes_count != "auto":
-        raise UsageError(f"{method} learns from names alone: give classes, and no data, domains or number of classes.")
-    if classes is None:
-        raise UsageError(f"{method} learns from names: give classes, a file with a name a line, or generic.")
-    from samekind.training.from_names import adapt_from_names
-    from samekind.training.names import read_names
-
-    trainer, names = _loaded(TEXT_TRAINERS[method]), read_names(classes)
-    values = trainer.settings.read(config, settings)
-    return partial(
-        adapt_from_names, trainer, names, seed=seed, settings=values, backbone=backbone, device=device, report=report
-    )
+    return partial(adapt, _loaded(TRAINERS[method]), data, domains=domains), classes_count
 
 
 def _loaded(place: str) -> Any:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from samekind.clip.encoder import DualEncoder, TokenBatch
 from samekind.errors import UsageError
 from samekind.training.checkpoint import load_optimiser, optimiser_tensors
-from samekind.training.loop import Means, finite
+from samekind.training.loop import Means, Run, finite, train_stage
+from samekind.training.outcome import Learned
 
 TEXTS = 256  # that pass the text tower together where nothing is learned
 STEPS = 10  # between two checkpoints
@@ -173,6 +174,19 @@ class WordStage:
             self.words.copy_(tensors["words"])
         if not self.in_turn:
             load_optimiser(self.optimiser, tensors)
+
+
+def learn_words(
+    names: Sequence[str], encoder: DualEncoder, settings: WordSettings, seed: int, run: Run, learned: Learned
+) -> tuple[StyledTexts, Float[Tensor, "k w"]]:
+    """The names' texts, and the domain words that were learned with them."""
+    texts = StyledTexts(encoder, names, settings.template)
+    learned.facts["truncated"] = texts.truncated
+    stage = WordStage(texts, settings, seed)
+    learned.seconds["words"] = train_stage(stage, run)
+    with torch.no_grad():
+        learned.facts["alike"] = round(float(stage.alike()), 4)
+    return texts, stage.words.detach()
 
 
 def styled_features(texts: StyledTexts, words: Float[Tensor, "k w"], most: int, seed: int) -> Float[Tensor, "c s e"]:

@@ -19,7 +19,7 @@ from samekind.training.from_names import TextTrainer
 from samekind.training.loop import Means, Run, finite, train_stage
 from samekind.training.names import Names
 from samekind.training.outcome import Learned, Wanted
-from samekind.training.styles import STEPS, StyledTexts, WordSettings, WordStage, styled_features
+from samekind.training.styles import STEPS, WordSettings, learn_words, styled_features
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class TKISettings(LearnSettings):
 def learn(names: Names, encoder: DualEncoder, wanted: Wanted[TKISettings], run: Run, learned: Learned) -> TKI:
     """Expansion, then aggregation."""
     settings, seed = wanted.settings, wanted.seed
-    texts, words = learn_words(names, encoder, settings.words, seed, run, learned)
+    texts, words = learn_words(names.names, encoder, settings.words, seed, run, learned)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = replace(settings.model, classes=len(names.names))
@@ -70,19 +70,6 @@ def learn(names: Names, encoder: DualEncoder, wanted: Wanted[TKISettings], run: 
 
 
 TKI_TRAINER = TextTrainer("tki", TKISettings, learn)
-
-
-def learn_words(
-    names: Names, encoder: DualEncoder, settings: WordSettings, seed: int, run: Run, learned: Learned
-) -> tuple[StyledTexts, Float[Tensor, "k w"]]:
-    """The names' texts, and the domain words that were learned with them."""
-    texts = StyledTexts(encoder, names.names, settings.template)
-    learned.facts["truncated"] = texts.truncated
-    stage = WordStage(texts, settings, seed)
-    learned.seconds["words"] = train_stage(stage, run)
-    with torch.no_grad():
-        learned.facts["alike"] = round(float(stage.alike()), 4)
-    return texts, stage.words.detach()
 
 
 class ProjectionStage:
