@@ -112,16 +112,6 @@ def test_a_fresh_layer_leaves_small_points_where_they_are(dtype: torch.dtype) ->
 
 
 @dtypes
-def test_the_hyperboloids_inner_product_ranks_as_the_distance(dtype: torch.dtype) -> None:
-    x, y = points(10, 6, 1.0, dtype), points(60, 6, 1.0, dtype, seed=1)
-    left, right = poincare.hyperboloid(x), poincare.hyperboloid(y)
-    left[:, -1] *= -1
-    torch.testing.assert_close(-left @ right.T, torch.cosh(poincare.distances(x, y, 1.0)), atol=0, rtol=2e-4)
-    norms = right[:, :-1].square().sum(1) - right[:, -1].square()
-    torch.testing.assert_close(norms, torch.full_like(norms, -1.0), atol=2e-3, rtol=0)
-
-
-@dtypes
 @settings(max_examples=60, deadline=None)
 @given(first=st.floats(-15, 3), second=st.floats(-15, 3), c=st.sampled_from([0.01, 0.1, 1.0, 10.0]))
 def test_nothing_is_ever_no_number_and_no_gradient_is(
@@ -141,7 +131,6 @@ def test_nothing_is_ever_no_number_and_no_gradient_is(
         poincare.distance(a, a, c),
         poincare.distances(a, b, c),
         layer(b),
-        poincare.hyperboloid(c**0.5 * b),
     ]
     for result in results:
         assert torch.isfinite(result).all()

@@ -91,17 +91,6 @@ def _from_squares(
     return far
 
 
-def hyperboloid(x: Float[Tensor, "*b e"]) -> Float[Tensor, "*b f"]:
-    """Points of the unit ball (c = 1) on the hyperboloid: 2 x / (1 - |x|^2), then (1 + |x|^2) / (1 - |x|^2).
-
-    With the last coordinate of one side negated, inner products of two such points are -cosh(distance): whatever finds
-    the largest inner products finds the nearest points, exactly.
-    """
-    x = inside(wide(x), 1.0)
-    squares = x.square().sum(-1, keepdim=True)
-    return torch.cat([2 * x, 1 + squares], -1) / (1 - squares)
-
-
 class PoincareLinear(nn.Module):
     """A linear layer from one ball to another of the same curvature (Shimizu et al. 2021, equations 6 and 7).
 
