@@ -1,10 +1,11 @@
 """Measures the cost of `samekind train tki` with growing numbers of names and of domain words, from names alone.
 
-    python benchmarks/tki.py [--names 7 100 1000] [--words 20 80 320] [--orders 20] [--quiet]
+    python benchmarks/tki.py [--names 7 100 1000 5000] [--words 20 80 320] [--orders 20]
 
 Each training is a process of its own, so that its peak memory is its own; names are the first of the generic ones in an
-order drawn by chance. Beside it: how different words become that are learned together, one after another, or not at
-all, by the mean |cosine| of "a S style of a" and the seconds that it takes (with `--orders` words, at 100 names).
+order drawn by chance, and behind these pairs of them. Beside it: how different words become that are learned together,
+one after another, or not at all, by the mean |cosine| of "a S style of a" and the seconds that it takes (with
+`--orders` words, at 100 names).
 """
 
 import argparse
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ OUT = Path(__file__).parent / "results" / "tki-cost.json"
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--names", type=int, nargs="+", default=[7, 100, 1_000])
+    parser.add_argument("--names", type=int, nargs="+", default=[7, 100, 1_000, 5_000])
     parser.add_argument("--words", type=int, nargs="+", default=[20, 80, 320])
     parser.add_argument("--orders", type=int, default=20)
     parser.add_argument("--out", type=Path, default=OUT)
@@ -48,6 +50,7 @@ def trained(method: str, names: int, *settings: str) -> dict[str, Any]:
     """Seconds in all and by part, peak memory, and how alike the styles of the words are."""
     every = list(read_names("generic").names)
     random.Random(0).shuffle(every)
+    every += [f"{one} {other}" for one, other in product(every, every) if one != other][: max(0, names - len(every))]
     with tempfile.TemporaryDirectory(prefix="samekind-cost-") as folder:
         file, out = Path(folder, "names.txt"), Path(folder, "r")
         file.write_text("\n".join(every[:names]), encoding="utf-8")
