@@ -68,7 +68,9 @@ def adapt(
     key = run_key(trainer.name, {"data": found.sha256, "domains": found.domains}, encoder, wanted)
     if made := finished(out, key, device):
         return made
-    run, learned = claimed(out, key, report), Learned({"profile": wanted.settings.profile})
+    with first_alone():  # else one may read the key while another writes it
+        run = claimed(out, key, report)
+    learned = Learned({"profile": wanted.settings.profile})
     uses = trainer.uses(wanted.settings)
     with first_alone(), learned.timed("encode"):
         cache = _encoded(found, _engine(encoder, device, uses), wanted.settings, uses, run)
