@@ -121,7 +121,9 @@ def test_a_finished_run_is_not_made_again(
 ) -> None:
     monkeypatch.setattr(ProjectionStage, "epoch", None)
     monkeypatch.setattr(WordStage, "epoch", None)
+    before = (undisturbed["tki"] / "card.json").stat().st_mtime_ns
     run("tki", undisturbed["tki"], tiny_clip)
+    assert (undisturbed["tki"] / "card.json").stat().st_mtime_ns == before
 
 
 def test_words_become_different_styles_that_leave_the_name(tiny_clip: Path) -> None:
