@@ -138,11 +138,13 @@ def run_study(
     """
     trainer = fitting(recipe, training, trainer)
     cache_limit()  # refuses a wrong one before anything is done
-    task = _prepared(recipe, training, data, cache, command, trainer)
+    task, whole = _prepared(recipe, data, cache, command, trainer), read_data(data)[0]
+    if training.classes is None:
+        _seen(recipe, len(whole), task)
     same_data(recipe, task.data["sha256"])
     shared = _sha256(backbone)
     task = replace(task, settings=replace(task.settings, shared_backbone=shared))
-    names = names_for(training, read_data(data)[0])
+    names = names_for(training, whole)
     folder = _folder(work, cache, training, names, shared, task)
     run = _Run(training, trainer, task, data, backbone, folder, names)
     every = parts(task, training)
@@ -159,31 +161,30 @@ def run_study(
     return study(recipe, training, task.data, found, order, command)
 
 
-def _prepared(
-    recipe: Recipe, training: Training, data: str, cache: str | Path | None, command: str | None, trainer: Trainer
-) -> Evaluation:
-    """What will be asked, once it is known that training, if from pictures, will see the same ones."""
+def _prepared(recipe: Recipe, data: str, cache: str | Path | None, command: str | None, trainer: Trainer) -> Evaluation:
+    """What will be asked."""
     options = recipe.evaluate
     pairs = parse_pairs(options["pairs"]) if "pairs" in options else None
     request = Request(options["profile"], pairs, options.get("classes"), options.get("seen"))
     told = options.get("with_domains", False)
     settings = Settings(options.get("seed", 0), cache_folder(cache), told, command=command)
     with trainer.pictures() as show:
-        task = Evaluation.prepare(data, options["protocol"], request, settings, show)
+        return Evaluation.prepare(data, options["protocol"], request, settings, show)
+
+
+def _seen(recipe: Recipe, pictures: int, task: Evaluation) -> None:
+    """Refuse data of whose pictures training would see others than those that are asked about, or by other names."""
     table = task.plan.table
-    if training.classes is not None:
-        return task
-    if len(read_data(data)[0]) > len(table):
+    if pictures > len(table):
         raise UsageError(
             f"{recipe.name} is about {len(table):,} pictures of {table.name}, and training would see all the others in "
             "these domains too. Make a folder that holds those classes alone."
         )
     other = [name for name in table.domains if folder_of(table, name) != name]
-    if told and other:
+    if task.settings.with_domains and other:
         raise UsageError(
             f"With with_domains the folders of domains must be called as the data set calls them; {other[0]} is not."
         )
-    return task
 
 
 def _sha256(backbone: str) -> str:
