@@ -54,9 +54,9 @@ def _add(method: str, help: str) -> None:
     ) -> None:
         _train_with(
             method,
-            data,
             out,
             as_json,
+            data=data,
             domains=None if domains is None else [name.strip() for name in domains.split(",") if name.strip()],
             classes_count=count_of(classes_count),
             backbone=backbone,
@@ -96,7 +96,6 @@ def _add_from_names(method: str, help: str) -> None:
     ) -> None:
         _train_with(
             method,
-            None,
             out,
             as_json,
             classes=classes,
@@ -116,13 +115,13 @@ _add_from_names("tki", "Learn from names alone: domain words, and a projection i
 _add_from_names("promptstyler", "Learn from names alone: domain words, and a linear classifier; a baseline." + _NAMES)
 
 
-def _train_with(method: str, data: str | None, out: Path, as_json: bool, **options: Any) -> None:
+def _train_with(method: str, out: Path, as_json: bool, **options: Any) -> None:
     """Train, and tell what came of it."""
     from samekind.nn.processes import joined, place
     from samekind.training.run import train as run
 
     with joined(), display() as show:
-        retriever = run(method, data, out=out, progress=show, **options)
+        retriever = run(method, out=out, progress=show, **options)
         if place()[0] > 0:
             return
     for remark in remarks(retriever.card.training, short(str(out))):
