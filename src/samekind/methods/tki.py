@@ -127,7 +127,7 @@ class TKI(Method):
         points = self.project(unit)
         if self.settings.output == "knowledge":
             return F.normalize(unit + self.settings.weight * self.knowledge(points), dim=1)
-        if self.settings.output == "projection" and self._in_ball:
+        if self.space == "poincare":
             scaled: Tensor = points * self.settings.curvature**0.5
             return scaled
         return F.normalize(self.tangent(points), dim=1)
