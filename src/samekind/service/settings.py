@@ -6,6 +6,8 @@ from pathlib import Path
 
 from samekind.errors import UsageError
 
+_SHORT = 16  # characters of a token that nobody can guess
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -41,12 +43,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse what could not be served."""
-        if self.token is not None and (
-            len(self.token) < 16 or not self.token.isascii() or not self.token.isprintable()
-        ):
-            raise UsageError(
-                "The token must have 16 or more printable ASCII characters; make one: openssl rand -hex 32."
-            )
+        token = self.token
+        if token is not None and (len(token) < _SHORT or not token.isascii() or not token.isprintable()):
+            raise UsageError(f"The token must be {_SHORT} or more printable ASCII characters: openssl rand -hex 32.")
         for name in ("max_bytes", "max_pixels", "decoders", "decode_mebibytes", "batch", "waiting"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be 1 or more, not {getattr(self, name)}.")
