@@ -136,10 +136,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to index: the folder that it is (None for lists, manifests and pictures), its listing, its name."""
+    """One thing to index: its name, the folder that it is (None for lists, manifests and pictures), its listing.
+
+    `root` is the folder that it is or lies in, None for an address.
+    """
 
     name: str
     folder: str | None
+    root: str | None
     listing: Iterator[ImageRef | Skip]
 
 

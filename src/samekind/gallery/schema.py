@@ -4,8 +4,8 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -23,6 +23,7 @@ from samekind.images.preprocess import Preprocess
 SCHEMA = 1
 META_NAME = "gallery.json"
 TABLE_NAME = "pictures"
+_OWN = ("uuid", "created", "samekind")  # what gallery.json says of the gallery itself
 
 # What `--where` may speak of; they describe the row's own place, the first of its places by uri.
 WHERE_COLUMNS = ("id", "uri", "domain", "size", "width", "height", "mtime_ns")
@@ -101,7 +102,8 @@ def table_schema(width: int) -> pa.Schema:
 class Meta:
     """The content of gallery.json: whose vectors these are. `uuid` tells a gallery from another at the same place.
 
-    `dim` is that of the retriever; what is stored of a vector is `width` numbers, which the space decides.
+    `dim` is that of the retriever; what is stored of a vector is `width` numbers, which the space decides. `roots` are
+    the folders that pictures were indexed from.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Meta:
     uuid: str
     created: str
     samekind: str = samekind.__version__
+    roots: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, retriever: RetrieverLike) -> "Meta":
@@ -133,8 +136,17 @@ class Meta:
     def to_dict(self) -> dict[str, Any]:
         """What gallery.json holds, the schema's version first."""
         values = asdict(self)
-        own = {key: values.pop(key) for key in ("uuid", "created", "samekind")}
+        own = {key: values.pop(key) for key in (*_OWN, "roots")}
         return {"schema": SCHEMA, **own, "retriever": values}
+
+    def rooted(self, folders: Iterable[str]) -> "Meta":
+        """With these folders among the roots, of which none is below another."""
+        known = sorted({*self.roots, *folders}, key=lambda folder: Path(folder).parts)
+        outer: list[str] = []
+        for folder in known:
+            if not outer or not Path(folder).is_relative_to(outer[-1]):
+                outer.append(folder)
+        return replace(self, roots=tuple(outer))
 
 
 def write_meta(folder: Path, meta: Meta) -> None:
@@ -162,8 +174,10 @@ def read_meta(folder: Path) -> Meta:
     try:
         if schema != SCHEMA:
             raise ValueError(f"its schema is {schema!r}")
-        own = {key: values[key] for key in ("uuid", "created", "samekind")}
-        meta = Meta(**values["retriever"], **own)
+        roots = values.get("roots", [])  # galleries of samekind 0.1 that were made early have none
+        if not isinstance(roots, list) or not all(isinstance(folder, str) for folder in roots):
+            raise ValueError("its roots are no list of folders")
+        meta = Meta(**values["retriever"], **{key: values[key] for key in _OWN}, roots=tuple(roots))
         if not isinstance(meta.dim, int) or meta.dim < 1 or not isinstance(meta.sha256, str):
             raise ValueError("its retriever has no dimension or hash")
     except (KeyError, TypeError, ValueError) as error:

@@ -154,8 +154,7 @@ def hits(snapshot: Snapshot, result: Result, domains: Sequence[str] | None) -> t
     rows, scores = result
     found = []
     for rank, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True), start=1):
-        facts = {name: snapshot.rows.column(name)[row].as_py() for name in ("id", "uri", "domain", "copies")}
-        places = [(facts["uri"], facts["domain"]), *((copy["uri"], copy["domain"]) for copy in facts["copies"])]
+        places = snapshot.places(row)
         uri, domain = next((place for place in places if not domains or place[1] in domains), places[0])
-        found.append(Hit(rank, snapshot.space.similarity(score), uri, domain, facts["id"]))
+        found.append(Hit(rank, snapshot.space.similarity(score), uri, domain, snapshot.rows.column("id")[row].as_py()))
     return tuple(found)

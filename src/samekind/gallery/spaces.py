@@ -35,6 +35,10 @@ class Space(ABC):
         """What is stored of usable vectors."""
         return vectors
 
+    def vectors(self, rows: Float32[np.ndarray, "n w"]) -> Float32[np.ndarray, "n d"]:
+        """The vectors that rows stand for."""
+        return rows
+
     def queries(self, vectors: Float32[np.ndarray, "q d"]) -> Float32[np.ndarray, "q w"]:
         """What is multiplied with the rows to find the nearest vectors to these."""
         return vectors
@@ -131,6 +135,10 @@ class Poincare(Space):
         most = (2 * points / (1 - _sums(points**2))[:, None]).astype(np.float32)
         last = np.sqrt(1 + _sums(most.astype(np.float64) ** 2))
         return np.concatenate([most, last[:, None].astype(np.float32)], axis=1)
+
+    def vectors(self, rows: Float32[np.ndarray, "n w"]) -> Float32[np.ndarray, "n d"]:
+        """The points, to float32."""
+        return _points(rows)[0].astype(np.float32)
 
     def queries(self, vectors: Float32[np.ndarray, "q d"]) -> Float32[np.ndarray, "q w"]:
         """The rows of these points with the last number negated; raises as `rows` does."""

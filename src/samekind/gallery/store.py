@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from samekind.gallery.query import Query, Term
 from samekind.gallery.report import SKIPPED_NAME, IngestReport, Progress, Teller, write_skipped
 from samekind.gallery.schema import META_NAME, TABLE_NAME, Meta, RetrieverLike, read_meta, write_meta
 from samekind.gallery.spaces import space_of
-from samekind.gallery.table import PictureTable, refusals
+from samekind.gallery.table import PictureTable, latest_version, refusals
 from samekind.gallery.vectors import CACHE_NAME, Snapshot, load_snapshot
 from samekind.images.refs import is_url
 from samekind.images.source import list_images
@@ -88,6 +88,20 @@ class Gallery:
         """The domains of the pictures, sorted."""
         return self.snapshot().domains
 
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The folders that pictures were indexed from, or that their lists and manifests were in."""
+        return self.meta.roots
+
+    @property
+    def version(self) -> int:
+        """Of what searches see; grows with every commit."""
+        return self.snapshot().version
+
+    def newest_version(self) -> int | None:
+        """What is on disk by now, from names of files alone; None when that does not tell."""
+        return latest_version(self.path)
+
     def snapshot(self) -> Snapshot:
         """The version that searches see."""
         if self._snapshot is None:
@@ -141,12 +155,21 @@ class Gallery:
         ledger = Ledger.read(table.scan(LEDGER_COLUMNS))
         teller = Teller(progress)
         plan = make_plan(ledger, sources, teller)
+        self._remember(source.root for source in sources if source.root)
         run = Ingest(lambda: self.retriever, Writer(table, ledger, self.meta.width), plan, options, teller)
         try:
             return run.run()
         finally:
             with refusals(self.path):
                 write_skipped(self.path, run.skipped)
+
+    def _remember(self, roots: Iterable[str]) -> None:
+        """Note where pictures come from; the lock's holder alone may."""
+        known = read_meta(self.path)  # another process may have indexed since we looked
+        self.meta = known.rooted(roots)
+        if self.meta != known:
+            with refusals(self.path):
+                write_meta(self.path, self.meta)
 
     def search(
         self,
@@ -206,6 +229,11 @@ class Gallery:
         queries = snapshot.space.queries(vectors)
         results = search.top_k(snapshot.vectors, queries, k, mask, space=snapshot.space, longest=snapshot.longest)
         return [search.hits(snapshot, result, domains) for result in results]
+
+    def matching(self, domains: Sequence[str] | None = None) -> int:
+        """How many pictures a search in these domains ranks; raises UsageError for an unknown one."""
+        mask = search.choose(self.snapshot(), domains, None)
+        return self.rows if mask is None else int(np.count_nonzero(mask))
 
     def _chosen(
         self, domains: Sequence[str] | None, where: str | None
@@ -275,7 +303,10 @@ def _source(source: str | Path, domain: str | None, domain_from_folder: bool, al
     """Start a listing; raises UsageError when there is no such source."""
     where = str(source) if is_url(str(source)) else _settled(Path(source))
     found = list_images(where, domain=domain, domain_from_folder=domain_from_folder, allow_urls=allow_urls)
-    return Source(str(source), where if Path(where).is_dir() else None, found)
+    if is_url(where):
+        return Source(where, None, None, found)
+    folder = where if Path(where).is_dir() else None
+    return Source(str(source), folder, folder or str(Path(where).parent), found)
 
 
 def _settled(path: Path) -> str:

@@ -54,8 +54,29 @@ class Snapshot:
         found = {*self._primary[1], *self._copied[1]}
         return sorted(name for name in found if name is not None)
 
-    def in_domains(self, wanted: Sequence[str]) -> Bool[np.ndarray, " n"]:
-        """Which rows have a place in one of these domains."""
+    def row_of(self, name: str) -> int | None:
+        """The row with this id, None where there is none."""
+        row = int(self.rows.column("id").index(name).as_py())
+        return None if row < 0 else row
+
+    def places(self, row: int) -> list[tuple[str, str | None]]:
+        """Where a row's picture was found: uris, sorted, with their domains."""
+        uri, domain, copies = (self.rows.column(name)[row].as_py() for name in ("uri", "domain", "copies"))
+        return [(uri, domain), *((copy["uri"], copy["domain"]) for copy in copies)]
+
+    def vectors_of(self, rows: Sequence[int]) -> Float32[np.ndarray, "r d"]:
+        """The retriever's vectors of these rows."""
+        return self.space.vectors(np.asarray(self.vectors[list(rows)]))
+
+    @cached_property
+    def domain_counts(self) -> dict[str | None, int]:
+        """Rows with a place in each domain, sorted by name; at None, where there are some, rows with one in none."""
+        counts: dict[str | None, int] = {name: int(self.in_domains([name]).sum()) for name in self.domains}
+        nowhere = int(self.in_domains([None]).sum())
+        return counts | ({None: nowhere} if nowhere else {})
+
+    def in_domains(self, wanted: Sequence[str | None]) -> Bool[np.ndarray, " n"]:
+        """Which rows have a place in one of these domains; None is that of places without."""
         codes, names = self._primary
         mask = _is_in(codes, names, wanted)
         codes, names = self._copied
@@ -80,7 +101,9 @@ def _coded(names: pa.Array) -> tuple[Int[np.ndarray, " n"], list[str | None]]:
     return np.asarray(coded.indices.to_numpy()), coded.dictionary.to_pylist()
 
 
-def _is_in(codes: Int[np.ndarray, " n"], names: Sequence[str | None], wanted: Sequence[str]) -> Bool[np.ndarray, " n"]:
+def _is_in(
+    codes: Int[np.ndarray, " n"], names: Sequence[str | None], wanted: Sequence[str | None]
+) -> Bool[np.ndarray, " n"]:
     return np.isin(codes, [code for code, name in enumerate(names) if name in wanted])
 
 
