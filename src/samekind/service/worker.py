@@ -38,7 +38,7 @@ BROWSER_TYPES = {
 
 _QUALITY = 82  # of WebP
 _NICE = 5
-_GRACE = 5  # seconds beyond the limit on time, which the service keeps: this process only looks after itself
+_GRACE = 2  # seconds beyond the limit on time, which the service keeps: this process only looks after itself
 
 Reply = tuple[dict[str, Any], bytes]
 Job = Callable[..., Reply]
