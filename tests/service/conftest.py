@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "gallery")]  # tests are imported by path
+sys.path.insert(0, str(Path(__file__).parents[1] / "gallery"))  # tests are imported by path, and would not find
+sys.path.insert(0, str(Path(__file__).parent))  # palette.py, and hostile.py
 
 from palette import PaletteRetriever, paint
 

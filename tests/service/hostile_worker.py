@@ -1,4 +1,4 @@
-"""A worker whose jobs do what a test asks for by name, as hostile pictures might make a real one; else its real jobs."""
+"""A worker whose jobs do what a test orders, as a hostile picture might make a real one do, and else are real."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from samekind.service.worker import JOBS, Reply, main
