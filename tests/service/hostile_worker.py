@@ -16,10 +16,8 @@ _HELD: list[bytes] = []
 
 def facts() -> Reply:
     """What the process has imported, has open and knows of its surroundings."""
-    modules = sorted(
-        {name.split(".")[0] for name in sys.modules} | {name for name in sys.modules if "samekind" in name}
-    )
-    found = {"modules": modules, "files": len(os.listdir("/proc/self/fd")) - 1, "environment": sorted(os.environ)}  # noqa: PTH208
+    files = len(list(Path("/proc/self/fd").iterdir())) - 1
+    found = {"modules": sorted(sys.modules), "files": files, "environment": sorted(os.environ)}
     return {}, json.dumps({**found, "pid": os.getpid(), "nice": os.nice(0)}).encode()
 
 
