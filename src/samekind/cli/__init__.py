@@ -16,6 +16,7 @@ from samekind.cli.info import info
 from samekind.cli.pretrain import pretrain
 from samekind.cli.run import run
 from samekind.cli.search import search
+from samekind.cli.serve import serve
 from samekind.cli.train import train
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(index)
 app.command()(search)
+app.command()(serve)
 app.add_typer(train)
 app.command()(evaluate)
 app.command()(run)

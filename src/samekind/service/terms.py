@@ -1,0 +1,58 @@
+"""What is searched for, from what was asked: pictures are opened, and everything gets its weight."""
+
+import asyncio
+from collections.abc import Sequence
+
+from samekind.images.decode import Limits, read
+from samekind.images.errors import EmptyError, ImageError
+from samekind.service.batching import Part
+from samekind.service.problems import Problem
+from samekind.service.refusals import Overloaded, Refusal
+from samekind.service.schema import IdTerm, ImageTerm, Term, TextTerm, UrlTerm
+from samekind.service.served import Served
+from samekind.service.state import State
+
+
+async def parts(service: State, served: Served, terms: Sequence[Term]) -> list[Part]:
+    """The summands of a query, in the order of the terms; pictures are opened side by side.
+
+    Raises what `Decoders.pixels` raises, and Problem for addresses where they are not allowed.
+    """
+    if any(isinstance(term, UrlTerm) for term in terms) and not service.settings.allow_urls:
+        raise Problem("urls_off", "This service fetches no addresses. Send the picture itself.")
+    tasks = [asyncio.ensure_future(_part(service, served, term)) for term in terms]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        raise
+
+
+async def _part(service: State, served: Served, term: Term) -> Part:
+    match term:
+        case TextTerm():
+            return Part("text", term.text, term.weight)
+        case IdTerm():
+            return Part("id", term.id, term.weight)
+        case ImageTerm() | UrlTerm():
+            return await _picture(service, served, term)
+
+
+async def _picture(service: State, served: Served, term: ImageTerm | UrlTerm) -> Part:
+    """A picture's pixels; failures are counted by their reason."""
+    settings = service.settings
+    try:
+        if isinstance(term, UrlTerm):
+            limits = Limits(settings.max_bytes, settings.max_pixels)
+            data = await asyncio.to_thread(read, term.url, limits, allow_urls=True)
+        else:
+            data = term.image
+        if not data:
+            raise EmptyError("there is nothing in it (0 bytes)")
+        pixels = await service.decoders.pixels(data, served.gallery.retriever.preprocess)
+    except (ImageError, Refusal) as error:
+        if not isinstance(error, Overloaded):
+            service.metrics.failure(error.slug if isinstance(error, Refusal) else error.reason)
+        raise
+    return Part("pixels", pixels, term.weight)

@@ -1,0 +1,167 @@
+"""A service for tests: a small gallery, and stand-ins for what decodes and computes, which do so at once."""
+
+import atexit
+import functools
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from fastapi import FastAPI
+from palette import PaletteRetriever, paint
+from PIL import Image
+from starlette.testclient import TestClient
+
+from samekind.gallery.store import Gallery
+from samekind.images.decode import decode
+from samekind.images.errors import EmptyError
+from samekind.images.preprocess import Preprocess
+from samekind.service.app import create_app
+from samekind.service.batching import Answer, Batcher, Part
+from samekind.service.decoding import Decoders
+from samekind.service.pictures import Pictures
+from samekind.service.refusals import UnknownItem
+from samekind.service.served import Served
+from samekind.service.settings import Settings
+
+TOKEN = "0123456789abcdef-token"
+FREE = {"searches_per_second": 0.0, "requests_per_second": 0.0}
+
+
+@functools.cache
+def world() -> Path:
+    """A folder with twelve pictures of three domains in world/, and a gallery of them in pictures/."""
+    folder = Path(tempfile.mkdtemp(prefix="samekind-service-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for seed in range(12):
+        paint(folder / "world" / ("photo", "sketch", "toy")[seed % 3] / f"{seed}.png", seed)
+    shutil.copy(folder / "world" / "photo" / "0.png", folder / "world" / "toy" / "again.png")
+    Gallery.open(folder / "pictures", PaletteRetriever(), create=True).add(folder / "world", domain_from_folder=True)
+    Gallery.open(folder / "empty", PaletteRetriever(), create=True)
+    return folder
+
+
+def picture(seed: int = 0) -> bytes:
+    """The bytes of one of them."""
+    return (world() / "world" / ("photo", "sketch", "toy")[seed % 3] / f"{seed}.png").read_bytes()
+
+
+class PlainServed(Served):
+    """A gallery that never grows."""
+
+    async def watch(self) -> None:
+        pass
+
+    def shown(self, uri: str) -> str:
+        return uri.removeprefix(f"{world()}/")
+
+
+class PlainDecoders(Decoders):
+    """Opens pictures here and now; `fault` is raised instead where it is set."""
+
+    fault: Exception | None = None
+
+    def __init__(self) -> None:
+        super().__init__(Settings())
+
+    async def start(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def pixels(self, data: bytes, preprocess: Preprocess) -> np.ndarray:
+        if self.fault:
+            raise self.fault
+        if not data:
+            raise EmptyError("there is nothing in it (0 bytes)")
+        return preprocess.pixels(decode(data, target=preprocess.target).image)
+
+
+class PlainBatcher(Batcher):
+    """Searches here and now; `fault` is raised instead where it is set."""
+
+    fault: Exception | None = None
+
+    def __init__(self) -> None:
+        super().__init__(Settings())
+        self.asked: list[Sequence[Part]] = []
+
+    @property
+    def waiting(self) -> int:
+        return 0
+
+    async def start(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def search(
+        self, served: Served, parts: Sequence[Part], k: int, offset: int = 0, domains: Sequence[str] = ()
+    ) -> Answer:
+        self.asked.append(parts)
+        if self.fault:
+            raise self.fault
+        gallery, vectors = served.gallery, []
+        for part in parts:
+            if part.kind == "pixels":
+                vectors.append(gallery.retriever.encode_pixels(np.asarray(part.value)[None])[0])
+            elif part.kind == "text":
+                vectors.append(gallery.retriever.encode_texts(["red" if part.value != "blue" else "blue"])[0])
+            else:
+                row = gallery.snapshot().row_of(str(part.value))
+                if row is None:
+                    raise UnknownItem(str(part.value))
+                vectors.append(gallery.snapshot().vectors_of([row])[0])
+        weights = np.array([part.weight for part in parts], np.float64)
+        vector = gallery.snapshot().space.composed(weights, np.stack(vectors))
+        hits = gallery.nearest(vector[None], offset + k, domains=list(domains))[0][offset:]
+        return Answer(hits, gallery.matching(list(domains)), gallery.rows, gallery.version, 0.25, 0.5)
+
+
+class PlainPictures(Pictures):
+    """Pictures as they are on disk; `fault` is raised instead where it is set."""
+
+    fault: Exception | None = None
+
+    def __init__(self) -> None:
+        super().__init__(PlainDecoders(), Settings())
+
+    async def picture(self, served: Served, item: str) -> tuple[bytes, str]:
+        if self.fault:
+            raise self.fault
+        snapshot = served.gallery.snapshot()
+        row = snapshot.row_of(item)
+        assert row is not None
+        return Path(snapshot.places(row)[0][0]).read_bytes(), "image/png"
+
+    async def thumbnail(self, served: Served, item: str, size: Literal[160, 320, 640]) -> bytes:
+        data, _ = await self.picture(served, item)
+        made = io.BytesIO()
+        Image.open(io.BytesIO(data)).save(made, "WEBP")
+        return made.getvalue()
+
+
+def application(**settings: Any) -> FastAPI:
+    """The service with stand-ins, at most with the limits that a test asks for."""
+    chosen = Settings(**{**FREE, **settings})
+    served = {
+        name: PlainServed(name, Gallery.open(world() / name, PaletteRetriever()), chosen)
+        for name in ("pictures", "empty")
+    }
+    app = create_app(served, chosen)
+    state = app.state.service
+    state.decoders, state.batcher, state.pictures = PlainDecoders(), PlainBatcher(), PlainPictures()
+    return app
+
+
+@contextmanager
+def asked(app: FastAPI | None = None, **settings: Any) -> Iterator[TestClient]:
+    """A client of a service that is up."""
+    with TestClient(app or application(**settings), base_url="http://localhost:8765") as client:
+        yield client
