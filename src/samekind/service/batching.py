@@ -1,15 +1,25 @@
 """What computes goes through one thread: queries that wait are encoded together and searched together."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from samekind.gallery.hits import Hit
+from samekind.gallery.schema import RetrieverLike
+from samekind.gallery.store import Gallery
+from samekind.service.refusals import Overloaded, UnknownItem
 from samekind.service.served import Served
 from samekind.service.settings import Settings
+
+_DEPTH = 8  # bits: queries for up to 2^8 hits are searched together, deeper ones with those of like depth
+_STOPPING = "The service is stopping."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +47,208 @@ class Answer:
     search_seconds: float
 
 
+@dataclass(eq=False, slots=True)
+class _Query:
+    """What was asked of one version of a gallery, and what has become of it: vectors of its parts, hits, an error."""
+
+    gallery: Gallery
+    parts: Sequence[Part]
+    k: int
+    offset: int
+    domains: tuple[str, ...]
+    answer: "asyncio.Future[Answer]"
+    vectors: dict[int, Float32[np.ndarray, " d"]] = field(default_factory=dict)
+    composed: Float32[np.ndarray, " d"] | None = None
+    hits: tuple[Hit, ...] = ()
+    total: int = 0
+    error: Exception | None = None
+
+    @property
+    def depth(self) -> int:
+        """Hits that must be found."""
+        return self.offset + self.k
+
+
 class Batcher:
     """One thread that encodes and searches. Use it from the event loop that `start` ran in.
 
-    `observe(queries, encode_seconds, search_seconds)` is called in that loop after each batch.
+    Nothing is delayed for others to come: a batch is what waits when the thread gets free. `observe(queries,
+    encode_seconds, search_seconds)` is called in the loop after each batch.
     """
 
     def __init__(self, settings: Settings, observe: Callable[[int, float, float], None] | None = None) -> None:
         self._settings = settings
         self.observe = observe
+        self._queue: deque[_Query] = deque()
+        self._thread: ThreadPoolExecutor | None = None
+        self._running: asyncio.Future[tuple[float, float]] | None = None
+        self._pace = 0.05  # seconds a query, smoothed
 
     @property
     def waiting(self) -> int:
         """Queries that are not being computed yet."""
-        raise NotImplementedError
+        return sum(not query.answer.done() for query in self._queue)
 
     async def start(self) -> None:
         """Be ready for queries."""
-        raise NotImplementedError
+        self._thread = ThreadPoolExecutor(1, "samekind-search")
 
     async def close(self) -> None:
         """Finish the batch that is computed just now; what waits is sent away with Overloaded."""
-        raise NotImplementedError
+        thread, self._thread = self._thread, None
+        while self._queue:
+            _finish(self._queue.popleft(), Overloaded(1.0, _STOPPING))
+        if self._running:
+            await asyncio.wait([self._running])
+        if thread:
+            thread.shutdown()
 
     async def search(
         self, served: Served, parts: Sequence[Part], k: int, offset: int = 0, domains: Sequence[str] = ()
     ) -> Answer:
         """The hits of ranks offset + 1 to offset + k for the weighted sum of the parts.
 
-        Raises Overloaded when too much waits, UnknownItem, and UsageError for parts that cancel out or an unknown
-        domain.
+        A gallery without pictures has no hits. A caller that is cancelled while it waits costs nothing. Raises
+        Overloaded when too much waits, UnknownItem, UsageError for parts that cancel out or an unknown domain, and
+        SamekindError for a part that the retriever has no usable vector for.
         """
-        raise NotImplementedError
+        if self._thread is None:
+            raise Overloaded(1.0, _STOPPING)
+        if len(self._queue) >= self._settings.waiting:
+            self._queue = deque(query for query in self._queue if not query.answer.done())
+        if len(self._queue) >= self._settings.waiting:
+            raise Overloaded(min(30.0, max(1.0, self._pace * len(self._queue))))
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Query(served.gallery, parts, k, offset, tuple(sorted(set(domains))), answer))
+        self._begin()
+        return await answer
+
+    def _begin(self) -> None:
+        """Have the thread compute what waits, if it is free."""
+        if self._running or self._thread is None:
+            return
+        batch: list[_Query] = []
+        while self._queue and len(batch) < self._settings.batch:
+            query = self._queue.popleft()
+            if not query.answer.done():
+                batch.append(query)
+        if batch:
+            self._running = asyncio.get_running_loop().run_in_executor(self._thread, compute, batch)
+            self._running.add_done_callback(lambda done: self._end(batch, done))
+
+    def _end(self, batch: list[_Query], done: "asyncio.Future[tuple[float, float]]") -> None:
+        """Answer a batch, after the thread has got the next one."""
+        self._running = None
+        self._begin()
+        if error := done.exception():
+            for query in batch:
+                _finish(query, error)
+            return
+        encode, search = done.result()
+        self._pace += ((encode + search) / len(batch) - self._pace) / 8
+        for query in batch:
+            rows, version = query.gallery.rows, query.gallery.version
+            _finish(query, query.error or Answer(query.hits, query.total, rows, version, encode, search))
+        if self.observe:
+            self.observe(len(batch), encode, search)
+
+
+def _finish(query: _Query, outcome: Answer | BaseException) -> None:
+    """Tell whoever still waits."""
+    if query.answer.done():
+        return
+    if isinstance(outcome, Answer):
+        query.answer.set_result(outcome)
+    else:
+        query.answer.set_exception(outcome)
+
+
+def compute(batch: Sequence[_Query]) -> tuple[float, float]:
+    """Encode and search; returns the seconds of both. Every query ends with its hits or an error of its own."""
+    began = time.perf_counter()
+    filled = [query for query in batch if query.gallery.rows or any(part.kind == "id" for part in query.parts)]
+    for kind in ("pixels", "text"):
+        _encode(filled, kind)
+    for query in filled:
+        _each(query, _compose)
+    encoded = time.perf_counter()
+    found = [query for query in filled if query.error is None]
+    for group in _grouped(found, lambda query: (id(query.gallery), query.domains, _bits(query.depth))):
+        _together(group, _search)
+    return encoded - began, time.perf_counter() - encoded
+
+
+def _encode(queries: Sequence[_Query], kind: str) -> None:
+    """Vectors of all parts of a kind, those of one retriever in one call."""
+    asking = [query for query in queries if any(part.kind == kind for part in query.parts)]
+    for group in _grouped(asking, lambda query: id(query.gallery.retriever)):
+        _together(group, lambda some: _vectors(some[0].gallery.retriever, some, kind))
+
+
+def _vectors(retriever: RetrieverLike, queries: Sequence[_Query], kind: str) -> None:
+    values: list[Any] = []
+    wanted: list[tuple[_Query, int, int]] = []
+    texts: dict[str, int] = {}
+    for query in queries:
+        for number, part in enumerate(query.parts):
+            if part.kind != kind:
+                continue
+            place = texts.setdefault(part.value, len(values)) if isinstance(part.value, str) else len(values)
+            if place == len(values):
+                values.append(part.value)
+            wanted.append((query, number, place))
+    found = retriever.encode_pixels(np.stack(values)) if kind == "pixels" else retriever.encode_texts(values)
+    for query, number, place in wanted:
+        query.vectors[number] = found[place]
+
+
+def _compose(query: _Query) -> None:
+    """The vector to search with."""
+    snapshot = query.gallery.snapshot()
+    for number, part in enumerate(query.parts):
+        if part.kind == "id":
+            row = snapshot.row_of(str(part.value))
+            if row is None:
+                raise UnknownItem(str(part.value))
+            query.vectors[number] = snapshot.vectors_of([row])[0]
+    vectors = np.stack([query.vectors[number] for number in range(len(query.parts))])
+    weights = np.array([part.weight for part in query.parts], np.float64)
+    query.composed = snapshot.space.composed(weights, vectors)
+
+
+def _search(queries: Sequence[_Query]) -> None:
+    """The hits of queries to one gallery and the same domains."""
+    gallery, domains = queries[0].gallery, queries[0].domains
+    total = gallery.matching(domains)
+    vectors = np.stack([query.composed for query in queries if query.composed is not None])
+    deepest = max(query.depth for query in queries)
+    for query, hits in zip(queries, gallery.nearest(vectors, deepest, domains=domains), strict=True):
+        query.hits, query.total = hits[query.offset : query.depth], total
+
+
+def _together(queries: Sequence[_Query], step: Callable[[Sequence[_Query]], None]) -> None:
+    """Do a step for all at once; where that fails, for one after the other, so that one alone has the error."""
+    try:
+        step(queries)
+    except Exception:
+        for query in queries:
+            _each(query, lambda one: step([one]))
+
+
+def _each(query: _Query, step: Callable[[_Query], None]) -> None:
+    if query.error is None:
+        try:
+            step(query)
+        except Exception as error:
+            query.error = error
+
+
+def _grouped(queries: Iterable[_Query], key: Callable[[_Query], Hashable]) -> Iterable[list[_Query]]:
+    groups: dict[Hashable, list[_Query]] = {}
+    for query in queries:
+        groups.setdefault(key(query), []).append(query)
+    return groups.values()
+
+
+def _bits(depth: int) -> int:
+    return max(_DEPTH, (depth - 1).bit_length())

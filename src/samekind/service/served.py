@@ -1,10 +1,18 @@
 """A gallery as a service has it: retriever and vectors loaded, exchanged as a whole when the gallery grows."""
 
+import asyncio
+import logging
+import os
+import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from samekind.errors import UsageError
+from samekind.gallery.schema import RetrieverLike, read_meta
 from samekind.gallery.store import Gallery
 from samekind.service.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 
 class Served:
@@ -19,14 +27,50 @@ class Served:
         self.gallery = gallery
         self.reloads = 0
         self._settings = settings
+        self._roots = [os.path.abspath(root) for root in settings.roots]  # noqa: PTH100 (resolve() would follow links)
+        self._remark = ""
 
     async def watch(self) -> None:
-        """Look for a newer version every `settings.reload_seconds` and go over to it, until cancelled."""
-        raise NotImplementedError
+        """Look for a newer version every `settings.reload_seconds` and go over to it, until cancelled.
+
+        What cannot be gone over to, as a gallery of another retriever at the same place, is logged once; the version
+        that there is stays.
+        """
+        while True:
+            await asyncio.sleep(self._settings.reload_seconds)
+            try:
+                fresh = await asyncio.to_thread(self._newer)
+            except Exception as error:  # nothing that happens to a folder may end the watch
+                self._say(str(error) or type(error).__name__)
+                continue
+            self._remark = ""
+            if fresh is not None:
+                self.gallery = fresh
+                self.reloads += 1
+                _log.info("%s: version %d, %d pictures", self.name, fresh.version, fresh.rows)
+
+    def _newer(self) -> Gallery | None:
+        """The gallery as it is on disk, loaded, where that is not what searches see."""
+        now = self.gallery
+        if read_meta(now.path) == now.meta and now.newest_version() in (now.version, None):
+            return None
+        fresh = Gallery.open(now.path, now.retriever, create=False)
+        fresh.snapshot()
+        return fresh
+
+    def _say(self, remark: str) -> None:
+        if remark != self._remark:
+            _log.warning("%s stays as it was: %s", self.name, remark)
+        self._remark = remark
 
     def shown(self, uri: str) -> str:
         """What people see of a uri: the path from its root's own name on, an http(s) address whole, or a bare name."""
-        raise NotImplementedError
+        if re.match(r"https?://", uri, re.IGNORECASE):
+            return uri
+        for root in (*self.gallery.roots, *self._roots):
+            if uri.startswith(inside := f"{root.rstrip('/')}/"):
+                return str(PurePosixPath(PurePosixPath(root).name, uri.removeprefix(inside)))
+        return PurePosixPath(uri).name
 
 
 def open_served(folders: Sequence[Path], retriever: str | None, settings: Settings) -> dict[str, Served]:
@@ -35,4 +79,34 @@ def open_served(folders: Sequence[Path], retriever: str | None, settings: Settin
     `retriever` is as `samekind.retriever.store.load` takes it, None for the one that filled each gallery. Raises
     SamekindError for what is no gallery or belongs to another retriever, UsageError for the same folder twice.
     """
-    raise NotImplementedError
+    paths = [Path(os.path.realpath(folder.expanduser())) for folder in folders]
+    if twice := [str(folder) for folder, path in zip(folders, paths, strict=True) if paths.count(path) > 1]:
+        raise UsageError(f"The gallery {twice[0]} is named more than once; name each gallery once.")
+    known: dict[str, RetrieverLike] = {}
+    given = _loaded(retriever) if retriever is not None else None
+    served: dict[str, Served] = {}
+    for folder in folders:
+        meta = read_meta(folder.expanduser())
+        gallery = Gallery.open(folder, given or known.get(meta.sha256), create=False)
+        known.setdefault(meta.sha256, gallery.retriever)
+        gallery.snapshot()
+        name = _name(folder, served)
+        served[name] = Served(name, gallery, settings)
+    return served
+
+
+def _loaded(ref: str) -> RetrieverLike:
+    from samekind.retriever.store import load  # torch, which describing a gallery does without
+
+    return load(ref)
+
+
+def _name(folder: Path, taken: dict[str, Served]) -> str:
+    """The folder's name as part of an address, with a number where it is taken."""
+    plain = re.sub(r"[^a-z0-9._-]+", "-", Path(os.path.realpath(folder.expanduser())).name.lower()).strip(".-")
+    name = plain = plain or "gallery"
+    number = 1
+    while name in taken:
+        number += 1
+        name = f"{plain}-{number}"
+    return name
