@@ -93,8 +93,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.batcher.start()
         stack.push_async_callback(service.batcher.close)
         service.metrics.watch("samekind_waiting_queries", "Queries that wait.", lambda: service.batcher.waiting)
-        watchers = [asyncio.create_task(one.watch()) for one in service.served.values()]
-        stack.push_async_callback(_ended, watchers)
+        tasks = [asyncio.create_task(one.watch()) for one in service.served.values()]
+        tasks.append(asyncio.create_task(asyncio.to_thread(routes_items.prepare, service.served)))
+        stack.push_async_callback(_ended, tasks)
         service.ready = True
         yield
         service.ready = False

@@ -1,11 +1,14 @@
 """One picture of a gallery: what is known of it, a thumbnail, and itself."""
 
 import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
 from enum import IntEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
+from samekind.errors import SamekindError
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable
 from samekind.service.document import answers
@@ -14,6 +17,7 @@ from samekind.service.guard import API
 from samekind.service.refusals import UnknownItem
 from samekind.service.routes_galleries import GalleryName
 from samekind.service.schema import ID_PATTERN, Item, Place
+from samekind.service.served import Served
 from samekind.service.state import Service
 
 router = APIRouter(prefix=f"{API}/galleries/{{gallery}}/items", tags=["pictures"])
@@ -98,6 +102,13 @@ async def picture(service: Service, gallery: GalleryName, item: ItemName, known:
         return unchanged(tag, _SHOWN["Cache-Control"])
     data, kind = await service.pictures.picture(served, item)
     return Response(data, media_type=kind, headers={**_SHOWN, "ETag": tag})
+
+
+def prepare(served: Mapping[str, Served]) -> None:
+    """Load what reads tables, which takes a second or more and would keep the first to ask waiting."""
+    for one in served.values():
+        with suppress(SamekindError):  # told to whoever asks
+            PictureTable.open(one.gallery.path)
 
 
 def _row(opened: Gallery, item: str) -> int:

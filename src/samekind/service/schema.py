@@ -4,7 +4,17 @@ import base64
 import binascii
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    WithJsonSchema,
+)
 
 ID_PATTERN: Final = "^[0-9a-f]{1,64}$"
 MOST_TERMS: Final = 16
@@ -32,6 +42,8 @@ def _not_blank(text: str) -> str:
 
 
 def _from_base64(value: Any) -> bytes:
+    if isinstance(value, bytes):  # in Python
+        return value
     if not isinstance(value, str):
         raise ValueError("Write the picture's bytes in base64")
     try:
@@ -55,6 +67,7 @@ ItemId = Annotated[str, Field(pattern=ID_PATTERN)]
 Picture = Annotated[
     bytes,
     BeforeValidator(_from_base64),
+    PlainSerializer(lambda data: base64.b64encode(data).decode(), when_used="json"),
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 1}),
 ]
 

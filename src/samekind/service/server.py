@@ -31,12 +31,11 @@ _BACKLOG: Final = 256
 def listen(host: str, port: int) -> socket.socket:
     """A socket that is bound; with port 0, to a free one. Raises UsageError for no address of this machine."""
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-            0
-        ]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise UsageError(f"There is no address {host}; give --host one of this machine, such as 127.0.0.1.") from error
-    bound = socket.socket(family, kind)
+    family, kind, protocol, _, address = found[0]
+    bound = socket.socket(family, kind, protocol)  # named, or asyncio would leave Nagle's algorithm on
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
