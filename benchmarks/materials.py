@@ -1,21 +1,27 @@
-"""Pictures and checkpoints that a benchmark makes for itself: deterministic, of realistic sizes, no downloads."""
+"""Pictures, checkpoints and galleries that a benchmark makes for itself: deterministic, without downloads."""
 
 import json
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 from PIL import Image, ImageDraw
 from tokenizers import pre_tokenizers
 
 from samekind.clip.weights import new_encoder, save_encoder
+from samekind.gallery.schema import Meta, table_schema, write_meta
+from samekind.gallery.table import PictureTable
 from samekind.images.preprocess import Preprocess
 
 LARGE = (4000, 3000)  # 12 megapixels
 SMALL = (224, 224)
 QUALITY = 88
 BASES = 4
+DOMAINS = ("photo", "sketch", "cartoon", "painting")
+RARE = 1000  # one row in so many has this domain instead
+PART = 10_000  # rows per commit
 
 
 @cache
@@ -82,3 +88,33 @@ def make_checkpoint(folder: Path, patch: int) -> Path:
     mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
     save_encoder(new_encoder(config, files, Preprocess(224, "shortest", "bicubic", mean, std)), folder)
     return folder
+
+
+def make_gallery(folder: Path, rows: int, meta: Meta) -> None:
+    """A gallery as the indexer would leave it, of random unit vectors, without pictures."""
+    write_meta(folder, meta)
+    table = PictureTable.create(folder, meta.dim)
+    rng = np.random.default_rng(0)
+    for start in range(0, rows, PART):
+        numbers = range(start, min(start + PART, rows))
+        vectors = unit(rng, len(numbers), meta.dim)
+        columns = {
+            "id": [f"{number:024x}" for number in numbers],
+            "seq": list(numbers),
+            "uri": [f"/pictures/{number}.jpg" for number in numbers],
+            "domain": [DOMAINS[number % 4] if number % RARE else "rare" for number in numbers],
+            "content_hash": [f"{number:064x}" for number in numbers],
+            "size": [100_000] * len(numbers),
+            "mtime_ns": [0] * len(numbers),
+            "width": [number % 1000 for number in numbers],
+            "height": [500] * len(numbers),
+            "copies": [[]] * len(numbers),
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), meta.dim),
+        }
+        table.append(pa.table(columns, schema=table_schema(meta.dim)))
+
+
+def unit(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
+    """Random directions, float32."""
+    vectors = rng.standard_normal((count, dim), dtype=np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -18,16 +18,11 @@ from typing import Any
 
 import faiss
 import numpy as np
-import pyarrow as pa
 from machine import facts, write
+from materials import make_gallery, unit
 
-from samekind.gallery.schema import Meta, table_schema, write_meta
+from samekind.gallery.schema import Meta
 from samekind.gallery.store import Gallery
-from samekind.gallery.table import PictureTable
-
-DOMAINS = ("photo", "sketch", "cartoon", "painting")
-RARE = 1000  # one row in so many has this domain instead
-PART = 10_000  # rows per commit
 
 
 def main() -> None:
@@ -48,7 +43,8 @@ def main() -> None:
 
 def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """All figures; seconds and megabytes."""
-    write_table(folder, options.rows, options.dim)
+    known = {"name": "random", "sha256": "0" * 64, "space": "cosine", "ref": None, "uuid": "0", "created": ""}
+    make_gallery(folder, options.rows, Meta(dim=options.dim, **known))
     first, gallery = timed(lambda: opened(folder))
     again, gallery = timed(lambda: opened(folder))
     memory = anonymous_megabytes()
@@ -89,31 +85,6 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def write_table(folder: Path, rows: int, dim: int) -> None:
-    """A gallery as the indexer would leave it, without pictures."""
-    facts = {"name": "random", "sha256": "0" * 64, "space": "cosine", "ref": None, "uuid": "0", "created": ""}
-    write_meta(folder, Meta(dim=dim, **facts))
-    table = PictureTable.create(folder, dim)
-    rng = np.random.default_rng(0)
-    for start in range(0, rows, PART):
-        numbers = range(start, min(start + PART, rows))
-        vectors = unit(rng, len(numbers), dim)
-        columns = {
-            "id": [f"{number:024x}" for number in numbers],
-            "seq": list(numbers),
-            "uri": [f"/pictures/{number}.jpg" for number in numbers],
-            "domain": [DOMAINS[number % 4] if number % RARE else "rare" for number in numbers],
-            "content_hash": [f"{number:064x}" for number in numbers],
-            "size": [100_000] * len(numbers),
-            "mtime_ns": [0] * len(numbers),
-            "width": [number % 1000 for number in numbers],
-            "height": [500] * len(numbers),
-            "copies": [[]] * len(numbers),
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim),
-        }
-        table.append(pa.table(columns, schema=table_schema(dim)))
-
-
 def opened(folder: Path) -> Gallery:
     """A gallery that is ready to be searched."""
     gallery = Gallery.open(folder)
@@ -126,12 +97,6 @@ def check(gallery: Gallery, index: "faiss.IndexFlatIP", queries: np.ndarray, k: 
     scores, _ = index.search(queries, k)
     found = [[hit.score for hit in hits] for hits in gallery.nearest(queries, k)]
     np.testing.assert_allclose(found, scores, atol=1e-5)
-
-
-def unit(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
-    """Random directions, float32."""
-    vectors = rng.standard_normal((count, dim), dtype=np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def timed(function: Callable[[], Any]) -> tuple[float, Any]:
