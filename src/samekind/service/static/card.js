@@ -1,0 +1,62 @@
+// One hit in the grid: its picture, score, domain and uri, and what can be done with it.
+
+import { thumbnailUrl } from "./api.js";
+import { element, iconButton } from "./elements.js";
+import { show } from "./images.js";
+
+const SIZE = 320; // pixels of the thumbnail, sharp on screens with two pixels per dot
+
+/** The end of a uri: enough to tell which picture it is. */
+export const short = (uri) => uri.split("/").slice(-2).join("/");
+
+/** A list item for a hit of a gallery; `opened(hit)` and `liked(hit, kind)` are called when its buttons are pressed. */
+export class Card {
+  constructor(gallery, hit, { opened, liked }) {
+    this.image = element("img", { alt: "", width: 160, height: 160, loading: "lazy", decoding: "async", draggable: "false" });
+    this.button = element("button", { type: "button", class: "open", on: { click: () => opened(this.hit) } }, this.image);
+    this.more = this.#judge("plus", "more", liked);
+    this.less = this.#judge("minus", "less", liked);
+    this.score = element("data", { class: "score" });
+    this.domain = element("span", { class: "domain" });
+    this.uri = element("span", { class: "uri" });
+    this.twin = element("span", { class: "twin" });
+    const facts = element("p", { class: "facts" }, this.score, " ", this.domain, this.uri, this.twin);
+    const buttons = element("div", { class: "judge" }, this.more, this.less);
+    this.root = element("li", { class: "card", "data-id": hit.id }, this.button, buttons, facts);
+    show(this.image, thumbnailUrl(gallery, hit.id, SIZE));
+    this.fill(hit);
+  }
+
+  /** The same picture at another rank. */
+  fill(hit) {
+    const name = short(hit.uri);
+    this.hit = hit;
+    this.score.value = String(hit.score);
+    this.score.textContent = hit.score.toFixed(2);
+    this.score.title = `similarity ${hit.score.toFixed(4)}`;
+    this.domain.textContent = hit.domain ?? "";
+    this.uri.textContent = name;
+    this.uri.title = hit.uri;
+    const spoken = [`${hit.rank}. ${name}`, hit.domain, `similarity ${hit.score.toFixed(2)}`].filter(Boolean);
+    this.button.setAttribute("aria-label", spoken.join(", "));
+    this.more.setAttribute("aria-label", `More like ${name}`);
+    this.less.setAttribute("aria-label", `Less like ${name}`);
+  }
+
+  /** Press the buttons of what the query already holds: "more", "less" or nothing. */
+  judge(kind) {
+    this.more.setAttribute("aria-pressed", String(kind === "more"));
+    this.less.setAttribute("aria-pressed", String(kind === "less"));
+  }
+
+  /** Say where the other gallery has the same picture; null where it has not. */
+  pair(rank) {
+    this.twin.textContent = rank === null ? "" : `also no. ${rank}`;
+    this.twin.title = rank === null ? "" : `number ${rank} in the other list`;
+  }
+
+  #judge(name, kind, liked) {
+    const title = kind === "more" ? "More like this" : "Less like this";
+    return iconButton(name, title, () => liked(this.hit, kind), { "aria-pressed": "false", class: `icon-button ${kind}` });
+  }
+}

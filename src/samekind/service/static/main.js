@@ -1,0 +1,173 @@
+// Starts the page and wires its parts: a change of the state goes to the address, to what is seen, and to the galleries.
+
+import { fragment, parse } from "./address.js";
+import { galleries } from "./api.js";
+import { Paper } from "./canvas.js";
+import { Chips } from "./chips.js";
+import { Controls } from "./controls.js";
+import { byId, counted } from "./elements.js";
+import { notice, say } from "./notice.js";
+import { Parts, called, knownAs } from "./parts.js";
+import { Results } from "./results.js";
+import { KINDS, MOST_PARTS, SINGLE, Store, part, parts, withPart, withoutPart } from "./state.js";
+import { png } from "./strokes.js";
+import { Gate } from "./token.js";
+import { Trail } from "./trail.js";
+import { Trouble } from "./trouble.js";
+import { Viewer } from "./viewer.js";
+import { Welcome } from "./welcome.js";
+
+const REST = 250; // milliseconds without a change before it is asked
+const LONG = 600; // milliseconds between questions while one stroke is drawn
+const AWAY = 5; // seconds before a service that is away is looked for again
+
+let served = []; // the galleries
+let shown = null; // the state that is seen
+let reading = null; // the time at which the galleries are read again
+
+const trail = new Trail(restore);
+const gate = new Gate(start);
+const trouble = new Trouble(start);
+const store = new Store(changed);
+const rows = new Parts(store);
+const paper = new Paper(byId("paper"), {
+  drawn: (value) => store.change((state) => withPart(state, { ...state.sketch, value, on: true })),
+  drawing(value) {
+    controls.tools();
+    ask(withPart(store.state, { ...store.state.sketch, value, on: true }), LONG, { live: true });
+  },
+  said: say,
+});
+const controls = new Controls(store, paper, { shared: () => trail.flush() });
+const chips = new Chips((domains) => store.change((state) => ({ ...state, domains })));
+const viewer = new Viewer({ query: () => ({ parts: parts(store.state), gallery: store.state.gallery }), liked });
+const results = new Results({
+  turned: (pages) => store.change((state) => ({ ...state, pages }), "quiet"),
+  refused: () => gate.ask(),
+  answered,
+  opened: (hit, column) => viewer.open(hit, column),
+  liked,
+});
+const welcome = new Welcome({
+  typed: (value) => store.change((state) => withPart(state, { ...state.words, value, on: true })),
+  liked: (hit) => liked(hit, "more"),
+});
+
+/** Learn what is served, and show what the address tells. */
+async function start() {
+  clearTimeout(reading);
+  try {
+    served = await galleries();
+  } catch (problem) {
+    if (problem.status === undefined) throw problem;
+    if (problem.status === 401) return gate.ask();
+    const seconds = problem.retryAfter ?? AWAY;
+    reading = setTimeout(start, seconds * 1000);
+    return trouble.show(problem, seconds);
+  }
+  trouble.clear();
+  controls.offer(served.map(({ name }) => name));
+  return restore();
+}
+
+function restore() {
+  if (!served.length) return;
+  const { state, broken } = parse(location.hash);
+  const names = served.map(({ name }) => name);
+  const missing = [state.gallery, state.compare].filter((name) => name && !names.includes(name));
+  if (!names.includes(state.gallery)) state.gallery = names[0];
+  if (!names.includes(state.compare) || state.compare === state.gallery) state.compare = "";
+  const known = domainsOf(state.gallery);
+  const strange = state.domains.filter((name) => !known.includes(name));
+  state.domains = state.domains.filter((name) => known.includes(name));
+  if (broken) notice("Something in this address could not be read, and was left out.");
+  else if (missing.length) notice(`The gallery ${missing[0]} of this address is not served here.`);
+  else if (strange.length) notice(`The domain ${strange[0]} of this address is not in this gallery.`);
+  store.restore(state);
+  if (broken) trail.write(written(state), "quiet");
+}
+
+const domainsOf = (gallery) => served.find(({ name }) => name === gallery).domains.map(({ name }) => name);
+
+/** The fragment; a gallery that is the only one goes without saying. */
+const written = (state) => fragment(served.length > 1 ? state : { ...state, gallery: "" });
+
+/** The state was replaced. */
+function changed(state, gesture) {
+  const drawn = state.sketch !== shown?.sketch;
+  shown = state;
+  controls.show(state);
+  rows.show(state);
+  const gallery = served.find(({ name }) => name === state.gallery);
+  chips.show(gallery, state.domains);
+  describe(state, gallery);
+  if (gesture !== "restored") trail.write(written(state), gesture);
+  if (gesture !== "quiet") ask(state, gesture === "restored" || !(gesture || drawn) ? 0 : REST);
+}
+
+function describe(state, { rows: count, retriever }) {
+  byId("about").textContent = `${counted(count)} pictures, compared by ${retriever.name}`;
+  const names = parts(state).map(called);
+  document.title = names.length ? `${names.join(" + ")} · samekind` : "samekind";
+}
+
+/** Ask the galleries for what is like the state's parts. */
+function ask(state, delay, options) {
+  const asked = parts(state).filter(({ on }) => on);
+  const gallery = served.find(({ name }) => name === state.gallery);
+  if (!gallery) return;
+  if (asked.length) welcome.hide();
+  else welcome.show(gallery);
+  const names = asked.length ? [state.gallery, state.compare].filter(Boolean) : [];
+  results.ask(names.map((name) => ({ gallery: name, domains: within(name, state.domains) })), {
+    terms: () => asked.map(term),
+    items: state.items,
+    pages: state.pages,
+  }, delay, options);
+}
+
+/** The domains that a gallery knows; where it knows none of them, it says so itself. */
+function within(gallery, domains) {
+  const known = domainsOf(gallery);
+  const common = domains.filter((name) => known.includes(name));
+  return common.length ? common : domains;
+}
+
+/** A part as the service takes it. */
+function term({ kind, value, weight }) {
+  const given = { weight: KINDS[kind].sign * weight };
+  if (!SINGLE.includes(kind)) return { ...given, id: value };
+  if (kind === "words" || kind === "without") return { ...given, text: value.trim() };
+  const address = kind === "sketch" ? png(value) : value;
+  return { ...given, image: address.slice(address.indexOf(",") + 1) };
+}
+
+/** More or less like a hit; the same again takes it back. */
+function liked(hit, kind) {
+  const { items } = store.state;
+  const held = items.find(({ value }) => value === hit.id);
+  if (!held && items.length + SINGLE.length >= MOST_PARTS) {
+    notice(`A query has room for ${items.length} pictures of the gallery; remove one first.`);
+    return;
+  }
+  knownAs(hit.id, hit.uri);
+  store.change((state) => (held?.kind === kind ? withoutPart(state, held) : withPart(state, part(kind, hit.id))));
+}
+
+/** An answer came; where its gallery has grown, so have the counts. */
+async function answered({ gallery: { name, version } }) {
+  const known = served.find((gallery) => gallery.name === name);
+  if (!known || known.version === version) return;
+  known.version = version; // once for each growth
+  try {
+    served = await galleries();
+    const gallery = served.find((each) => each.name === store.state.gallery);
+    chips.show(gallery, store.state.domains);
+    describe(store.state, gallery);
+  } catch {
+    // the old counts stay until the next answer
+  }
+}
+
+byId("main").prepend(trouble.root);
+start();
