@@ -73,7 +73,7 @@ def test_classes_of_unequal_size_in_shifted_domains_come_together(sizes: list[li
     vectors, truth = made_up(sizes, shift=1.5)
     stage = stage_of(vectors, 4, rate=2e-3, epochs=30, cross_after=10)
     numbers = [stage.epoch(number) for number in range(stage.epochs)]
-    found = [stage.method.project(each).detach() for each in vectors]
+    found = [stage.method.read(each).detach() for each in vectors]
     for one in range(len(sizes)):
         for other in range(len(sizes)):
             if one != other:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -92,3 +93,23 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
         """Vectors of texts from the backbone's pooled text features, comparable with those of pictures."""
+
+
+class PooledMethod(Method):
+    """A method that reads pictures and texts alike, by the backbone's pooled vector, and asks for no domain."""
+
+    needs: ClassVar[Needs] = "pooled"
+
+    @abstractmethod
+    def read(self, unit: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
+        """Vectors of the backbone at norm one, pictures' or texts', as they are compared."""
+
+    def images(
+        self, features: ImageFeatures, pixels: Float[Tensor, "b 3 h w"], domain: str | None = None
+    ) -> Float[Tensor, "b d"]:
+        """What is read of the pooled vector; the domain makes no difference."""
+        return self.read(F.normalize(features.pooled.float(), dim=1))
+
+    def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
+        """A text goes the way that pictures go, into one space with them."""
+        return self.read(F.normalize(texts.float(), dim=1))

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samekind.clip.encoder import ImageFeatures
 from samekind.errors import UsageError
-from samekind.methods.base import EncoderFacts, Method, Needs, Space, configured
+from samekind.methods.base import EncoderFacts, PooledMethod, Space, configured
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class PromptStylerConfig:
         return made
 
 
-class PromptStyler(Method):
+class PromptStyler(PooledMethod):
     """The classifier's directions, and what it makes of pictures: shares of the classes.
 
     The paper classifies; that shares stand beside the picture's own vector, as TPSNet's do, is chosen here.
@@ -42,7 +41,6 @@ class PromptStyler(Method):
 
     name: ClassVar[str] = "promptstyler"
     space: Space = "cosine"
-    needs: ClassVar[Needs] = "pooled"
 
     def __init__(self, settings: PromptStylerConfig, facts: EncoderFacts) -> None:
         super().__init__()
@@ -63,19 +61,8 @@ class PromptStyler(Method):
         """What `from_config` needs to build this method again."""
         return asdict(self.settings)
 
-    def images(
-        self, features: ImageFeatures, pixels: Float[Tensor, "b 3 h w"], domain: str | None = None
-    ) -> Float[Tensor, "b d"]:
-        """Shares of the classes beside the own vector, at norm one; the domain makes no difference."""
-        return self.read(features.pooled)
-
-    def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
-        """The same of a text."""
-        return self.read(texts)
-
-    def read(self, vectors: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
-        """Vectors of the backbone, pictures' or texts', as they are compared."""
-        unit = F.normalize(vectors.float(), dim=1)
+    def read(self, unit: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
+        """Shares of the classes beside the own vector, at norm one."""
         shares = (self.settings.scale * self.cosines(unit)).softmax(1)
         return F.normalize(torch.cat([self.settings.own_weight * unit, shares], 1), dim=1)
 

@@ -7,12 +7,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samekind.clip.encoder import ImageFeatures
 from samekind.errors import UsageError
-from samekind.methods.base import EncoderFacts, Method, Needs, Space
+from samekind.methods.base import EncoderFacts, PooledMethod, Space
 
 
-class ProtoOT(Method):
+class ProtoOT(PooledMethod):
     """One linear map for all domains, added to the vector itself; it begins at zero, as the zero-shot retriever.
 
     After Li et al. 2024, who train a whole network; docs/methods/protoot.md says what is theirs.
@@ -20,7 +19,6 @@ class ProtoOT(Method):
 
     name: ClassVar[str] = "protoot"
     space: Space = "cosine"
-    needs: ClassVar[Needs] = "pooled"
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -43,16 +41,6 @@ class ProtoOT(Method):
         """Nothing to remember."""
         return {}
 
-    def images(
-        self, features: ImageFeatures, pixels: Float[Tensor, "b 3 h w"], domain: str | None = None
-    ) -> Float[Tensor, "b d"]:
-        """The projected pooled vector; the domain makes no difference."""
-        return self.project(F.normalize(features.pooled.float(), dim=-1))
-
-    def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
-        """The text vector through the same map: whatever was taken from pictures is taken from texts."""
-        return self.project(F.normalize(texts.float(), dim=-1))
-
-    def project(self, vectors: Float[Tensor, "*b e"]) -> Float[Tensor, "*b e"]:
-        """Vectors plus their projection, at norm one."""
-        return F.normalize(vectors + self.projection(vectors), dim=-1)
+    def read(self, unit: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
+        """Vectors plus their projection, at norm one: whatever is taken from pictures is taken from texts."""
+        return F.normalize(unit + self.projection(unit), dim=1)

@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samekind.clip.encoder import ImageFeatures
 from samekind.errors import UsageError
-from samekind.methods.base import EncoderFacts, Method, Needs, Space, configured
+from samekind.methods.base import EncoderFacts, PooledMethod, Space, configured
 from samekind.nn import poincare
 from samekind.nn.poincare import PoincareLinear
 
@@ -54,7 +53,7 @@ class TKIConfig:
         return made
 
 
-class TKI(Method):
+class TKI(PooledMethod):
     """A projection of the backbone's vectors, learned from texts, and the class texts that it was learned on.
 
     Both layers begin near the identity, so that the first answers are the backbone's: chosen here, as a few texts say
@@ -63,7 +62,6 @@ class TKI(Method):
     """
 
     name: ClassVar[str] = "tki"
-    needs: ClassVar[Needs] = "pooled"
 
     names: Tensor
     proxies: Tensor
@@ -111,19 +109,8 @@ class TKI(Method):
         """Project the names as the layers are now."""
         self.proxies.copy_(self.project(self.names))
 
-    def images(
-        self, features: ImageFeatures, pixels: Float[Tensor, "b 3 h w"], domain: str | None = None
-    ) -> Float[Tensor, "b d"]:
-        """What `output` names; the domain makes no difference. In the ball it is scaled to that of radius one."""
-        return self.read(features.pooled)
-
-    def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
-        """A text goes the way that pictures go, into one space with them."""
-        return self.read(texts)
-
-    def read(self, vectors: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
-        """Vectors of the backbone, pictures' or texts', as they are compared."""
-        unit = F.normalize(vectors.float(), dim=1)
+    def read(self, unit: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
+        """What `output` names; points of a ball are scaled to that of radius one."""
         points = self.project(unit)
         if self.settings.output == "knowledge":
             return F.normalize(unit + self.settings.weight * self.knowledge(points), dim=1)

@@ -3,21 +3,18 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from samekind.clip.encoder import ImageFeatures
 from samekind.errors import UsageError
-from samekind.methods.base import EncoderFacts, Method, Needs, Space
+from samekind.methods.base import EncoderFacts, PooledMethod, Space
 
 
-class ZeroShot(Method):
+class ZeroShot(PooledMethod):
     """Cosine similarity of the backbone's own vectors; it has no tensors and no settings."""
 
     name: ClassVar[str] = "zero_shot"
     space: Space = "cosine"
-    needs: ClassVar[Needs] = "pooled"
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -39,12 +36,6 @@ class ZeroShot(Method):
         """Nothing to remember."""
         return {}
 
-    def images(
-        self, features: ImageFeatures, pixels: Float[Tensor, "b 3 h w"], domain: str | None = None
-    ) -> Float[Tensor, "b d"]:
-        """The pooled vector at norm one; the domain makes no difference."""
-        return F.normalize(features.pooled, dim=-1)
-
-    def texts(self, texts: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
-        """The text vector at norm one."""
-        return F.normalize(texts, dim=-1)
+    def read(self, unit: Float[Tensor, "b e"]) -> Float[Tensor, "b d"]:
+        """As they are."""
+        return unit

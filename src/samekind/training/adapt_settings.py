@@ -15,9 +15,17 @@ S = TypeVar("S", bound="LearnSettings")
 
 @dataclass(frozen=True)
 class LearnSettings:
-    """Each method's own settings are a subclass; `example` is one of them, for messages."""
+    """Each method's own settings are a subclass; `example` is one of them, for messages.
+
+    Whole numbers are from 1 and others from 0 on, but for those that `may_be_zero`, or are `positive`; some have a
+    `most`. What `given` names, by its class and its own name, other options say: these.
+    """
 
     example: ClassVar[str]
+    may_be_zero: ClassVar[Collection[str]] = ()
+    positive: ClassVar[Collection[str]] = ()
+    most: ClassVar[Mapping[str, float]] = {}
+    given: ClassVar[Mapping[tuple[type, str], str]] = {}
 
     @classmethod
     def read(cls: type[S], file: Path | None = None, settings: Sequence[str] = ()) -> S:
@@ -32,7 +40,19 @@ class LearnSettings:
     @classmethod
     def checked(cls, owner: Any, key: str, value: Any, where: str) -> Any:
         """One value as its setting has it; raises UsageError for one that it cannot have."""
-        return within(owner, key, value, where)
+        if by := cls.given.get((type(owner), key)):
+            raise UsageError(f"{where}: {key} is no setting: {by}")
+        value = typed(owner, key, value, where)
+        least, most = (0 if key in cls.may_be_zero or isinstance(value, float) else 1), cls.most.get(key, math.inf)
+        if isinstance(value, int | float) and not least <= value <= most:
+            bound = f" and at most {most:g}" if key in cls.most else ""
+            raise UsageError(f"{where}: {key} must be at least {least}{bound}, not {value!r}")
+        if key in cls.positive and value == 0:
+            raise UsageError(f"{where}: {key} must be above 0")
+        kind = next(each.type for each in fields(owner) if each.name == key)
+        if get_origin(kind) is Literal and value not in get_args(kind):
+            raise UsageError(f"{where}: {key} is one of {', '.join(get_args(kind))}, not {value!r}")
+        return value
 
     def agree(self) -> None:
         """Raise UsageError where single values are right but cannot go together."""
@@ -50,31 +70,3 @@ class AdaptSettings(LearnSettings):
 
     profile: Profile = "all"
     cache_gib: float = 4.0  # what pixels and tokens may take on disk while training
-
-
-def within(
-    owner: Any,
-    key: str,
-    value: Any,
-    where: str,
-    *,
-    may_be_zero: Collection[str] = (),
-    positive: Collection[str] = (),
-    most: Mapping[str, float] = {},
-) -> Any:
-    """The value of the field `key` of `owner`, checked: its type, a choice, whole numbers from 1, others from 0.
-
-    Whole numbers that `may_be_zero`, fractions that are `positive`, and the `most` of some are named. Raises
-    UsageError, which names `where`.
-    """
-    value = typed(owner, key, value, where)
-    least = 0 if key in may_be_zero or isinstance(value, float) else 1
-    if isinstance(value, int | float) and not least <= value <= most.get(key, math.inf):
-        bound = f" and at most {most[key]:g}" if key in most else ""
-        raise UsageError(f"{where}: {key} must be at least {least}{bound}, not {value!r}")
-    if key in positive and value == 0:
-        raise UsageError(f"{where}: {key} must be above 0")
-    kind = next(each.type for each in fields(owner) if each.name == key)
-    if get_origin(kind) is Literal and value not in get_args(kind):
-        raise UsageError(f"{where}: {key} is one of {', '.join(get_args(kind))}, not {value!r}")
-    return value

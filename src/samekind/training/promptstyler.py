@@ -1,8 +1,8 @@
 """PromptStyler's own part of training: domain words, then a linear classifier with an angular margin."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -10,10 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from samekind.clip.encoder import DualEncoder
-from samekind.errors import UsageError
 from samekind.methods.base import EncoderFacts
 from samekind.methods.promptstyler import PromptStyler, PromptStylerConfig
-from samekind.training.adapt_settings import LearnSettings, within
+from samekind.training.adapt_settings import LearnSettings
 from samekind.training.checkpoint import load_optimiser, optimiser_tensors
 from samekind.training.from_names import TextTrainer
 from samekind.training.loop import Means, Run, finite, shuffled, train_stage
@@ -39,17 +38,13 @@ class PromptStylerSettings(LearnSettings):
     """Words, classifier, and what the method is built from."""
 
     example: ClassVar[str] = "words.count=40"
+    may_be_zero: ClassVar[Collection[str]] = ("steps",)
+    positive: ClassVar[Collection[str]] = ("scale",)
+    given: ClassVar[Mapping[tuple[type, str], str]] = {(PromptStylerConfig, "classes"): "give --classes"}
 
     words: WordSettings = field(default_factory=lambda: WordSettings(order="in_turn"))
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
     model: PromptStylerConfig = field(default_factory=PromptStylerConfig)
-
-    @classmethod
-    def checked(cls, owner: Any, key: str, value: Any, where: str) -> Any:
-        """One value as its setting has it; raises UsageError for one that it cannot have."""
-        if isinstance(owner, PromptStylerConfig) and key == "classes":
-            raise UsageError(f"{where}: {key} is no setting: give --classes")
-        return within(owner, key, value, where, may_be_zero=("steps",), positive=("scale",))
 
 
 def learn(

@@ -1,8 +1,8 @@
 """The training of ProtoOT: prototypes by K-means, pseudo-labels and alignment by optimal transport."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from samekind.nn.processes import first_alone
 from samekind.nn.prototypes import class_sums
 from samekind.nn.sinkhorn import sinkhorn, spread_one
 from samekind.training.adapt import Trainer, Uses
-from samekind.training.adapt_settings import AdaptSettings, within
+from samekind.training.adapt_settings import AdaptSettings
 from samekind.training.cache import PictureCache
 from samekind.training.checkpoint import load_optimiser, optimiser_tensors
 from samekind.training.groups import domain_vectors, grouped
@@ -49,13 +49,10 @@ class ProtoOTSettings(AdaptSettings):
     """The one stage, and how the data are used."""
 
     example: ClassVar[str] = "alignment.epochs=30"
+    may_be_zero: ClassVar[Collection[str]] = ("cross_after",)
+    positive: ClassVar[Collection[str]] = ("eps", "temperature")
 
     alignment: AlignmentSettings = field(default_factory=AlignmentSettings)
-
-    @classmethod
-    def checked(cls, owner: Any, key: str, value: Any, where: str) -> Any:
-        """One value as its setting has it; raises UsageError for one that it cannot have."""
-        return within(owner, key, value, where, may_be_zero=("cross_after",), positive=("eps", "temperature"))
 
 
 def learn(cache: PictureCache, wanted: Wanted[ProtoOTSettings], run: Run, learned: Learned) -> ProtoOT:
@@ -128,7 +125,7 @@ class AlignmentStage:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.settings.rate * rate_factor(number * len(parts) + step, 0, self.epochs * len(parts))
             rows = torch.from_numpy(part).to(self.vectors.device)
-            projected = self.method.project(self.vectors[rows])
+            projected = self.method.read(self.vectors[rows])
             inside, across = self._inside(projected, rows, codes), self._across(projected, rows, codes)
             weight = self.settings.cross if number >= self.settings.cross_after else 0.0
             loss = finite(inside + weight * across, step + 1)
@@ -158,7 +155,7 @@ class AlignmentStage:
     @torch.no_grad()
     def codes(self) -> Codes:
         """Move the prototypes to what the projection makes of the pictures now, and plan from there."""
-        keys = self.method.project(self.vectors)
+        keys = self.method.read(self.vectors)
         own = torch.zeros(len(keys), self.prototypes.shape[1], device=keys.device)
         neighbour, sizes = torch.zeros_like(self.domain), []
         for place, rows in enumerate(self.parts):

@@ -1,20 +1,12 @@
 """Everything that can be set about the training of TPSNet."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 from samekind.errors import UsageError
 from samekind.methods.tpsnet import TPSNetConfig
-from samekind.training.adapt_settings import AdaptSettings, within
-
-# Parts of the network that other options give.
-_GIVEN = {
-    "classes": "give --classes-count",
-    "domains": "give --domains",
-    "scale": "it is the backbone's own factor on cosines",
-}
-_MAY_BE_ZERO = ("warmup", "repair_after")
-_MOST = {"smoothing": 1.0, "momentum": 1.0, "dropout": 1.0}
+from samekind.training.adapt_settings import AdaptSettings
 
 Mixed = Literal["auto", "on", "off"]
 Tune = Literal["none", "last", "all"]
@@ -76,18 +68,19 @@ class Settings(AdaptSettings):
     """Both stages, the parts of the network, and how the data are used."""
 
     example: ClassVar[str] = "synergy.epochs=30"
+    may_be_zero: ClassVar[Collection[str]] = ("warmup", "repair_after")
+    positive: ClassVar[Collection[str]] = ("temperature",)
+    most: ClassVar[Mapping[str, float]] = {"smoothing": 1.0, "momentum": 1.0, "dropout": 1.0}
+    given: ClassVar[Mapping[tuple[type, str], str]] = {
+        (TPSNetConfig, "classes"): "give --classes-count",
+        (TPSNetConfig, "domains"): "give --domains",
+        (TPSNetConfig, "scale"): "it is the backbone's own factor on cosines",
+    }
 
     prompts: PromptSettings = field(default_factory=PromptSettings)
     synergy: SynergySettings = field(default_factory=SynergySettings)
     model: TPSNetConfig = field(default_factory=TPSNetConfig)
     groups: GroupSettings = field(default_factory=GroupSettings)
-
-    @classmethod
-    def checked(cls, owner: Any, key: str, value: Any, where: str) -> Any:
-        """One value as its setting has it; raises UsageError for one that it cannot have."""
-        if isinstance(owner, TPSNetConfig) and key in _GIVEN:
-            raise UsageError(f"{where}: {key} is no setting: {_GIVEN[key]}")
-        return within(owner, key, value, where, may_be_zero=_MAY_BE_ZERO, positive=("temperature",), most=_MOST)
 
     def agree(self) -> None:
         """Raise UsageError where single values are right but cannot go together."""

@@ -1,8 +1,8 @@
 """TKI's own part of training: domain words expand the names, a projection into the ball gathers them again."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -10,10 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from samekind.clip.encoder import DualEncoder
-from samekind.errors import UsageError
 from samekind.methods.base import EncoderFacts
 from samekind.methods.tki import TKI, TKIConfig
-from samekind.training.adapt_settings import LearnSettings, within
+from samekind.training.adapt_settings import LearnSettings
 from samekind.training.checkpoint import load_optimiser, optimiser_tensors
 from samekind.training.from_names import TextTrainer
 from samekind.training.loop import Means, Run, finite, train_stage
@@ -39,18 +38,13 @@ class TKISettings(LearnSettings):
     """Words, projection, and what the method is built from."""
 
     example: ClassVar[str] = "words.count=40"
+    may_be_zero: ClassVar[Collection[str]] = ("steps", "width")
+    positive: ClassVar[Collection[str]] = ("temperature", "curvature", "radius")
+    given: ClassVar[Mapping[tuple[type, str], str]] = {(TKIConfig, "classes"): "give --classes"}
 
     words: WordSettings = field(default_factory=WordSettings)
     projection: ProjectionSettings = field(default_factory=ProjectionSettings)
     model: TKIConfig = field(default_factory=TKIConfig)
-
-    @classmethod
-    def checked(cls, owner: Any, key: str, value: Any, where: str) -> Any:
-        """One value as its setting has it; raises UsageError for one that it cannot have."""
-        if isinstance(owner, TKIConfig) and key == "classes":
-            raise UsageError(f"{where}: {key} is no setting: give --classes")
-        positive = ("temperature", "curvature", "radius")
-        return within(owner, key, value, where, may_be_zero=("steps", "width"), positive=positive)
 
 
 def learn(names: Names, encoder: DualEncoder, wanted: Wanted[TKISettings], run: Run, learned: Learned) -> TKI:
