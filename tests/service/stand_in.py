@@ -23,12 +23,12 @@ from samekind.images.preprocess import Preprocess
 from samekind.service.app import create_app
 from samekind.service.batching import Answer, Batcher, Part
 from samekind.service.decoding import Decoders
+from samekind.service.metrics import Metrics
 from samekind.service.pictures import Pictures
-from samekind.service.refusals import UnknownItem
 from samekind.service.served import Served
 from samekind.service.settings import Settings
 
-TOKEN = "0123456789abcdef-token"
+TOKEN = "0123456789abcdef-token"  # noqa: S105
 FREE = {"searches_per_second": 0.0, "requests_per_second": 0.0}
 
 
@@ -83,23 +83,13 @@ class PlainDecoders(Decoders):
 
 
 class PlainBatcher(Batcher):
-    """Searches here and now; `fault` is raised instead where it is set."""
+    """Remembers what it was asked; `fault` is raised instead where it is set."""
 
     fault: Exception | None = None
 
-    def __init__(self) -> None:
-        super().__init__(Settings())
+    def __init__(self, metrics: Metrics) -> None:
+        super().__init__(Settings(), metrics.batch)
         self.asked: list[Sequence[Part]] = []
-
-    @property
-    def waiting(self) -> int:
-        return 0
-
-    async def start(self) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
 
     async def search(
         self, served: Served, parts: Sequence[Part], k: int, offset: int = 0, domains: Sequence[str] = ()
@@ -107,21 +97,7 @@ class PlainBatcher(Batcher):
         self.asked.append(parts)
         if self.fault:
             raise self.fault
-        gallery, vectors = served.gallery, []
-        for part in parts:
-            if part.kind == "pixels":
-                vectors.append(gallery.retriever.encode_pixels(np.asarray(part.value)[None])[0])
-            elif part.kind == "text":
-                vectors.append(gallery.retriever.encode_texts(["red" if part.value != "blue" else "blue"])[0])
-            else:
-                row = gallery.snapshot().row_of(str(part.value))
-                if row is None:
-                    raise UnknownItem(str(part.value))
-                vectors.append(gallery.snapshot().vectors_of([row])[0])
-        weights = np.array([part.weight for part in parts], np.float64)
-        vector = gallery.snapshot().space.composed(weights, np.stack(vectors))
-        hits = gallery.nearest(vector[None], offset + k, domains=list(domains))[0][offset:]
-        return Answer(hits, gallery.matching(list(domains)), gallery.rows, gallery.version, 0.25, 0.5)
+        return await super().search(served, parts, k, offset, domains)
 
 
 class PlainPictures(Pictures):
@@ -156,7 +132,7 @@ def application(**settings: Any) -> FastAPI:
     }
     app = create_app(served, chosen)
     state = app.state.service
-    state.decoders, state.batcher, state.pictures = PlainDecoders(), PlainBatcher(), PlainPictures()
+    state.decoders, state.batcher, state.pictures = PlainDecoders(), PlainBatcher(state.metrics), PlainPictures()
     return app
 
 

@@ -211,7 +211,7 @@ class Rates(Guard):
         if item is None or self._limiter.hit(item, kind, client):
             return None
         self._metrics.limited(kind)
-        wait = max(1.0, math.ceil(self._limiter.get_window_stats(item, kind, client).reset_time - time.time()))
+        wait = float(max(1, math.ceil(self._limiter.get_window_stats(item, kind, client).reset_time - time.time())))
         return Problem(
             "rate_limited", f"These are too many {kind} at once. Try again in {wait:.0f} s.", retry_after=wait
         )

@@ -106,8 +106,8 @@ class UrlTerm(_Term):
     """A picture at an address."""
 
     url: str = Field(
-        min_length=1,
         max_length=2000,
+        pattern="^[Hh][Tt][Tt][Pp][Ss]?://",
         description="A picture's http(s) address, where the service fetches such.",
         examples=["https://example.org/cat.jpg"],
     )

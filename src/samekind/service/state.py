@@ -1,9 +1,10 @@
 """What the routes of one service share."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 
 from fastapi import Depends, Request
 
@@ -14,6 +15,8 @@ from samekind.service.pictures import Pictures
 from samekind.service.refusals import UnknownGallery
 from samekind.service.served import Served
 from samekind.service.settings import Settings
+
+FETCHES: Final = 3  # addresses that are asked at once
 
 
 @dataclass(slots=True)
@@ -27,6 +30,7 @@ class State:
     pictures: Pictures
     metrics: Metrics
     ready: bool = False
+    fetching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FETCHES))
     began: float = field(default_factory=time.monotonic)
 
     def gallery(self, name: str) -> Served:

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
-from samekind.images.decode import Limits, read
 from samekind.images.errors import EmptyError, ImageError
+from samekind.images.fetch import Patience, fetch
 from samekind.service.batching import Part
 from samekind.service.problems import Problem
 from samekind.service.refusals import Overloaded, Refusal
 from samekind.service.schema import IdTerm, ImageTerm, Term, TextTerm, UrlTerm
 from samekind.service.served import Served
 from samekind.service.state import State
+
+PATIENCE: Final = Patience(connect=5.0, read=5.0, total=15.0)
 
 
 async def parts(service: State, served: Served, terms: Sequence[Term]) -> list[Part]:
@@ -41,13 +44,8 @@ async def _part(service: State, served: Served, term: Term) -> Part:
 
 async def _picture(service: State, served: Served, term: ImageTerm | UrlTerm) -> Part:
     """A picture's pixels; failures are counted by their reason."""
-    settings = service.settings
     try:
-        if isinstance(term, UrlTerm):
-            limits = Limits(settings.max_bytes, settings.max_pixels)
-            data = await asyncio.to_thread(read, term.url, limits, allow_urls=True)
-        else:
-            data = term.image
+        data = term.image if isinstance(term, ImageTerm) else await _fetched(service, term.url)
         if not data:
             raise EmptyError("there is nothing in it (0 bytes)")
         pixels = await service.decoders.pixels(data, served.gallery.retriever.preprocess)
@@ -56,3 +54,11 @@ async def _picture(service: State, served: Served, term: ImageTerm | UrlTerm) ->
             service.metrics.failure(error.slug if isinstance(error, Refusal) else error.reason)
         raise
     return Part("pixels", pixels, term.weight)
+
+
+async def _fetched(service: State, url: str) -> bytes:
+    """The bytes behind an address; few at a time, as each takes a thread for as long as the other side likes."""
+    if service.fetching.locked():
+        raise Overloaded(2.0)
+    async with service.fetching:
+        return await asyncio.to_thread(fetch, url, max_bytes=service.settings.max_bytes, patience=PATIENCE)
