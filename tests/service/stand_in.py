@@ -1,10 +1,12 @@
 """A service for tests: a small gallery, and stand-ins for what decodes and computes, which do so at once."""
 
+import asyncio
 import atexit
 import functools
 import io
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,7 @@ from samekind.service.decoding import Decoders
 from samekind.service.metrics import Metrics
 from samekind.service.pictures import Pictures
 from samekind.service.served import Served
+from samekind.service.server import Server, listen
 from samekind.service.settings import Settings
 
 TOKEN = "0123456789abcdef-token"  # noqa: S105
@@ -141,3 +144,20 @@ def asked(app: FastAPI | None = None, **settings: Any) -> Iterator[TestClient]:
     """A client of a service that is up."""
     with TestClient(app or application(**settings), base_url="http://localhost:8765") as client:
         yield client
+
+
+@contextmanager
+def running(app: FastAPI | None = None, **settings: Any) -> Iterator[tuple[str, int]]:
+    """The address of a real server, which is stopped as a signal would."""
+    ready = threading.Event()
+    with listen("127.0.0.1", 0) as bound:
+        server = Server(app or application(**settings), ready.set)
+        thread = threading.Thread(target=lambda: asyncio.run(server.run_at(bound)))
+        thread.start()
+        try:
+            assert ready.wait(30)
+            yield bound.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()

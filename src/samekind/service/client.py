@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -73,7 +73,7 @@ class Client:
         )
         self._retries = retries
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Client":
         """Itself."""
         return self
 
