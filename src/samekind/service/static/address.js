@@ -33,9 +33,8 @@ export function parse(text) {
   let broken = false;
   for (const [key, value] of new URLSearchParams(text.replace(/^#/, ""))) {
     try {
-      const read = READERS[key];
-      if (!read) throw new RangeError(`${key} means nothing`);
-      read(state, value);
+      if (!Object.hasOwn(READERS, key)) throw new RangeError(`${key} means nothing`);
+      READERS[key](state, value);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       broken = true;

@@ -26,6 +26,7 @@ export class Answers {
     this.hits = [];
     this.tries = 0;
     this.notBefore = 0;
+    this.asking = false; // whether an answer is to come, but for new tries
   }
 
   /**
@@ -36,6 +37,7 @@ export class Answers {
     this.query = query;
     this.kept = [];
     this.tries = 0;
+    this.asking = true;
     if (live && this.timer) return;
     this.#later(() => this.#run([]), Math.max(delay, this.notBefore - Date.now()));
   }
@@ -59,7 +61,7 @@ export class Answers {
   #stop() {
     clearTimeout(this.timer);
     this.timer = null;
-    this.sequence += 1; // an answer that is on its way is stale
+    this.sequence += 1; // an answer that is on its way is stale by now
     this.abort?.abort();
   }
 
@@ -68,12 +70,14 @@ export class Answers {
     this.kept = kept;
     const sequence = this.sequence;
     this.abort = new AbortController();
+    this.asking = true;
     this.listeners.asked();
     try {
       const answer = await this.#collect([...kept], this.abort.signal);
       if (sequence !== this.sequence) return;
       this.hits = answer.hits;
       this.tries = 0;
+      this.asking = this.timer !== null; // the next question waits already
       this.listeners.answered(answer);
     } catch (problem) {
       if (sequence !== this.sequence) return;
@@ -99,6 +103,7 @@ export class Answers {
   #failed(problem) {
     const seconds = passes(problem) ? problem.retryAfter ?? Math.min(MOST_PATIENCE, PATIENCE * 2 ** this.tries) : null;
     this.tries += 1;
+    this.asking = false;
     if (seconds !== null) {
       this.notBefore = Date.now() + seconds * 1000;
       this.#later(() => this.retry(), seconds * 1000);

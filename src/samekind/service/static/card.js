@@ -9,6 +9,9 @@ const SIZE = 320; // pixels of the thumbnail, sharp on screens with two pixels p
 /** The end of a uri: enough to tell which picture it is. */
 export const short = (uri) => uri.split("/").slice(-2).join("/");
 
+/** What a hit or an item is called: the end of its uri, and its domain, for names alone are alike in all domains. */
+export const named = ({ uri, domain }) => [short(uri), domain].filter(Boolean).join(", ");
+
 /** A list item for a hit of a gallery; `opened(hit)` and `liked(hit, kind)` are called when its buttons are pressed. */
 export class Card {
   constructor(gallery, hit, { opened, liked }) {
@@ -29,16 +32,15 @@ export class Card {
 
   /** The same picture at another rank. */
   fill(hit) {
-    const name = short(hit.uri);
     this.hit = hit;
     this.score.value = String(hit.score);
     this.score.textContent = hit.score.toFixed(2);
     this.score.title = `similarity ${hit.score.toFixed(4)}`;
     this.domain.textContent = hit.domain ?? "";
-    this.uri.textContent = name;
+    this.uri.textContent = short(hit.uri);
     this.uri.title = hit.uri;
-    const spoken = [`${hit.rank}. ${name}`, hit.domain, `similarity ${hit.score.toFixed(2)}`].filter(Boolean);
-    this.button.setAttribute("aria-label", spoken.join(", "));
+    const name = named(hit);
+    this.button.setAttribute("aria-label", `${hit.rank}. ${name}, similarity ${hit.score.toFixed(2)}`);
     this.more.setAttribute("aria-label", `More like ${name}`);
     this.less.setAttribute("aria-label", `Less like ${name}`);
   }

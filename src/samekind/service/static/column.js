@@ -37,7 +37,7 @@ export class Column {
     this.grid.replaceChildren();
     this.trouble.clear();
     this.count.textContent = "";
-    this.#state("empty");
+    this.root.dataset.state = "empty";
   }
 
   /** Ask as `Answers.ask` does; another gallery begins with an empty grid. One of several is `named`. */
@@ -58,16 +58,11 @@ export class Column {
     return this.answer !== null && this.hits.length < this.answer.total;
   }
 
-  #state(name) {
-    this.root.dataset.state = name;
-    this.grid.setAttribute("aria-busy", String(["loading", "stale"].includes(name)));
-  }
-
   #asked() {
-    if (this.answer) return this.#state("stale");
+    this.root.dataset.state = this.answer ? "stale" : "loading";
+    if (this.answer) return;
     this.trouble.clear();
     this.grid.replaceChildren(...Array.from({ length: SKELETONS }, () => element("li", { class: "card skeleton" })));
-    return this.#state("loading");
   }
 
   #answered(answer) {
@@ -77,7 +72,7 @@ export class Column {
     this.#arrange(answer.hits);
     this.count.textContent = `${counted(answer.hits.length)} of ${counted(answer.total)} pictures`;
     if (!answer.hits.length) this.trouble.tell("No pictures to show", "Nothing is left to rank. Choose other domains.");
-    this.#state(answer.hits.length ? "ready" : "none");
+    this.root.dataset.state = answer.hits.length ? "ready" : "none";
     this.changed(this);
   }
 
@@ -90,7 +85,7 @@ export class Column {
       this.count.textContent = "";
     }
     if (!this.answer) this.grid.replaceChildren();
-    this.#state("failed");
+    this.root.dataset.state = "failed";
     this.changed(this);
   }
 

@@ -7,7 +7,7 @@ import { Chips } from "./chips.js";
 import { Controls } from "./controls.js";
 import { byId, counted } from "./elements.js";
 import { notice, say } from "./notice.js";
-import { Parts, called, knownAs } from "./parts.js";
+import { Parts, called, know } from "./parts.js";
 import { Results } from "./results.js";
 import { KINDS, MOST_PARTS, SINGLE, Store, part, parts, withPart, withoutPart } from "./state.js";
 import { png } from "./strokes.js";
@@ -29,7 +29,7 @@ const trail = new Trail(restore);
 const gate = new Gate(start);
 const trouble = new Trouble(start);
 const store = new Store(changed);
-const rows = new Parts(store);
+const rows = new Parts(store, () => entitle(store.state));
 const paper = new Paper(byId("paper"), {
   drawn: (value) => store.change((state) => withPart(state, { ...state.sketch, value, on: true })),
   drawing(value) {
@@ -100,13 +100,18 @@ function changed(state, gesture) {
   rows.show(state);
   const gallery = served.find(({ name }) => name === state.gallery);
   chips.show(gallery, state.domains);
-  describe(state, gallery);
+  describe(gallery);
+  entitle(state);
   if (gesture !== "restored") trail.write(written(state), gesture);
   if (gesture !== "quiet") ask(state, gesture === "restored" || !(gesture || drawn) ? 0 : REST);
 }
 
-function describe(state, { rows: count, retriever }) {
+function describe({ rows: count, retriever }) {
   byId("about").textContent = `${counted(count)} pictures, compared by ${retriever.name}`;
+}
+
+/** The page's title tells the query, so that the browser's history can be read. */
+function entitle(state) {
   const names = parts(state).map(called);
   document.title = names.length ? `${names.join(" + ")} · samekind` : "samekind";
 }
@@ -150,7 +155,7 @@ function liked(hit, kind) {
     notice(`A query has room for ${items.length} pictures of the gallery; remove one first.`);
     return;
   }
-  knownAs(hit.id, hit.uri);
+  know(hit);
   store.change((state) => (held?.kind === kind ? withoutPart(state, held) : withPart(state, part(kind, hit.id))));
 }
 
@@ -163,7 +168,7 @@ async function answered({ gallery: { name, version } }) {
     served = await galleries();
     const gallery = served.find((each) => each.name === store.state.gallery);
     chips.show(gallery, store.state.domains);
-    describe(store.state, gallery);
+    describe(gallery);
   } catch {
     // the old counts stay until the next answer
   }

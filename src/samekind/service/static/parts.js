@@ -1,16 +1,16 @@
 // The parts of the query as rows: what each is, a weight to slide, a box to switch it off, a button to remove it.
 
 import { item, thumbnailUrl } from "./api.js";
-import { short } from "./card.js";
+import { named } from "./card.js";
 import { byId, element, iconButton } from "./elements.js";
 import { showNow } from "./images.js";
 import { HEAVIEST, KINDS, LIGHTEST, parts, withPart, withoutPart } from "./state.js";
 import { png } from "./strokes.js";
 
-const names = new Map(); // of items, by id: short uris
+const names = new Map(); // of items, by id
 
-/** Remember what an item is called. */
-export const knownAs = (id, uri) => names.set(id, short(uri));
+/** Remember what an item ({id, uri, domain}) is called. */
+export const know = (item) => names.set(item.id, named(item));
 
 /** The address of the picture that a drawing or a picture is, null for other parts. */
 export const sample = ({ kind, value }) => (kind === "sketch" ? png(value) : kind === "picture" ? value : null);
@@ -28,8 +28,9 @@ const keyOf = (part) => (isItem(part) ? part.value : part.kind);
 
 /** The list of rows. */
 export class Parts {
-  constructor(store) {
-    this.store = store;
+  /** `learned()` is called when it is known what an item is called that the address brought along. */
+  constructor(store, learned) {
+    Object.assign(this, { store, learned });
     this.rows = new Map();
     this.list = byId("parts");
   }
@@ -39,7 +40,7 @@ export class Parts {
     const rows = new Map();
     for (const part of parts(state)) {
       const key = keyOf(part);
-      const row = this.rows.get(key) ?? new Row(this.store, () => this.#gone());
+      const row = this.rows.get(key) ?? new Row(this.store, this.learned, () => this.#gone());
       row.fill(part, state.gallery);
       rows.set(key, row);
     }
@@ -57,7 +58,8 @@ export class Parts {
 }
 
 class Row {
-  constructor(store, gone) {
+  constructor(store, learned, gone) {
+    this.learned = learned;
     const change = (changed, gesture) => store.change((state) => withPart(state, { ...this.part, ...changed }), gesture);
     this.box = element("input", { type: "checkbox", on: { change: () => change({ on: this.box.checked }) } });
     this.picture = element("img", { alt: "", width: 40, height: 40, draggable: "false" });
@@ -93,7 +95,11 @@ class Row {
     showNow(this.picture, thumbnailUrl(gallery, part.value, 160));
     if (names.has(part.value)) return;
     names.set(part.value, "a picture");
-    item(gallery, part.value).then(({ uri }) => { knownAs(part.value, uri); this.#call(); }, () => {}); // its id will do
+    item(gallery, part.value).then((facts) => {
+      know(facts);
+      this.#call();
+      this.learned();
+    }, () => {}); // it has a picture to be known by
   }
 
   #call() {

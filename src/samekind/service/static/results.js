@@ -3,7 +3,7 @@
 import { Column } from "./column.js";
 import { byId, counted } from "./elements.js";
 import { say } from "./notice.js";
-import { short } from "./card.js";
+import { named } from "./card.js";
 
 const PAGE = 24; // hits: whole rows with 2, 3, 4, 6 or 8 in each
 const MOST_PAGES = 400; // the service looks no further than 10,000 hits
@@ -27,6 +27,7 @@ export class Results {
       this.pages += 1;
       this.columns.filter((column) => column.unfinished).forEach((column) => column.answers.more(this.pages * PAGE));
       this.#button();
+      this.#busy();
       turned(this.pages);
     });
     for (const event of ["pointerover", "pointerout", "focusin", "focusout"]) {
@@ -50,6 +51,7 @@ export class Results {
     });
     this.#mark();
     this.#button();
+    this.#busy();
   }
 
   /** Ask again what was refused. */
@@ -62,13 +64,18 @@ export class Results {
     if (column.answer && !column.problem) this.answered(column.answer);
     this.#mark();
     this.#button();
+    this.#busy();
     clearTimeout(this.calm);
     this.calm = setTimeout(() => this.#speak(), CALM);
   }
 
+  #busy() {
+    this.root.setAttribute("aria-busy", String(this.columns.some((column) => column.answers.asking)));
+  }
+
   #speak() {
     const spoken = this.columns.filter((column) => column.answer).map(({ answer, hits, gallery }) => {
-      const best = hits.length ? `; first: ${[hits[0].domain, short(hits[0].uri)].filter(Boolean).join(", ")}` : "";
+      const best = hits.length ? `; first: ${named(hits[0])}` : "";
       const where = this.root.classList.contains("two") ? `${gallery}: ` : "";
       return `${where}${counted(hits.length)} of ${counted(answer.total)} pictures${best}`;
     });
@@ -88,9 +95,8 @@ export class Results {
 
   #button() {
     const [open] = this.columns.filter((column) => column.unfinished);
-    const waiting = this.columns.some((column) => column.root.dataset.state === "stale");
     this.button.hidden = !open || this.pages >= MOST_PAGES;
-    this.button.setAttribute("aria-disabled", String(waiting));
+    this.button.setAttribute("aria-disabled", String(this.columns.some((column) => column.answers.asking)));
     if (open) byId("next-page-left").textContent = `${counted(open.answer.total - open.hits.length)} left`;
   }
 

@@ -1,7 +1,7 @@
 // The dialog: query and hit side by side, the hit's facts, and the way to the next and the one before.
 
 import { blob, hasToken, item, pictureUrl, thumbnailUrl } from "./api.js";
-import { short } from "./card.js";
+import { named, short } from "./card.js";
 import { byId, counted, element } from "./elements.js";
 import { showNow } from "./images.js";
 import { notice } from "./notice.js";
@@ -75,7 +75,7 @@ export class Viewer {
     byId("viewer-place").textContent = `${counted(hit.rank)} of ${counted(this.column.answer.total)}`;
     byId("viewer-back").setAttribute("aria-disabled", String(place <= 0));
     byId("viewer-on").setAttribute("aria-disabled", String(place >= hits.length - 1));
-    this.picture.alt = [short(hit.uri), hit.domain].filter(Boolean).join(", ");
+    this.picture.alt = named(hit);
     showNow(this.picture, thumbnailUrl(gallery, hit.id, 640));
     byId("viewer-whole").href = pictureUrl(gallery, hit.id);
     this.#tell([["similarity", hit.score.toFixed(4)], ["domain", hit.domain], ["uri", hit.uri]]);

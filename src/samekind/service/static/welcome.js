@@ -1,7 +1,7 @@
 // What is seen before anything is asked: what to do, words to try, and some of the gallery's pictures.
 
 import { search, thumbnailUrl } from "./api.js";
-import { short } from "./card.js";
+import { named } from "./card.js";
 import { byId, element } from "./elements.js";
 import { show } from "./images.js";
 
@@ -50,7 +50,7 @@ export class Welcome {
   }
 
   #tile(gallery, hit) {
-    const label = [`More like ${short(hit.uri)}`, hit.domain].filter(Boolean).join(", ");
+    const label = `More like ${named(hit)}`;
     const image = element("img", { alt: "", width: 160, height: 160, loading: "lazy", decoding: "async", draggable: "false" });
     show(image, thumbnailUrl(gallery, hit.id, 320));
     const attributes = { type: "button", class: "open", "aria-label": label, title: label, on: { click: () => this.liked(hit) } };
