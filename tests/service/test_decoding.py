@@ -204,6 +204,26 @@ def test_more_than_may_wait_is_sent_away_and_what_was_cancelled_costs_nothing() 
     asyncio.run(run())
 
 
+def test_no_picture_is_blamed_for_a_process_that_somebody_has_killed() -> None:
+    async def run() -> None:
+        async with decoding() as decoders:
+            os.kill((await facts(decoders))["pid"], signal.SIGKILL)
+            await asyncio.sleep(0.3)
+            await works(decoders)
+
+    asyncio.run(run())
+
+
+def test_a_bug_on_our_side_leaves_nobody_waiting() -> None:
+    async def run() -> None:
+        async with decoding() as decoders:
+            with pytest.raises(TypeError):
+                await asyncio.wait_for(decoders._ask(decoders._urgent, {"job": b"not JSON"}, b"", 0), 10)
+            await works(decoders)
+
+    asyncio.run(run())
+
+
 def test_a_caller_who_leaves_in_the_middle_costs_no_process() -> None:
     async def run() -> None:
         async with decoding() as decoders:

@@ -1,10 +1,10 @@
 """Pictures from strangers are opened in processes of their own, which a limit on time and memory may end.
 
-Not by a pool of multiprocessing's or pebble's: pebble hands a task over between three threads that share the
-interpreter with everything else (measured: half of the tasks take 3 ms and more, 10 ms with the bytes of a picture),
-and both unpickle what comes back from the process that a hostile picture may have taken over. Here the event loop
-itself talks to the processes through pipes, in JSON and raw bytes. These inherit nothing but the pipes, and end when
-the service does, in whatever way.
+Not by a pool of multiprocessing's or pebble's: both unpickle what comes back from a process that a hostile picture may
+have taken over, and import the service's own program there. Here the event loop itself talks to the processes through
+pipes, in JSON and raw bytes, and lets queries go first. The processes inherit nothing but the pipes, and end when the
+service does, in whatever way. It costs less, too: 200 kB there and back take 1.2 ms (pebble 5.2: 1.7 ms, half of the
+tasks on a quiet machine with two cores).
 """
 
 import asyncio
@@ -169,14 +169,8 @@ class Decoders:
     async def _do(self, job: _Job, process: Process | None) -> Process | None:
         """Answer one job; returns the process for the next one, None where there is none."""
         try:
-            process = process or await _start(self._command)
-            began = time.monotonic()
-            try:
-                async with asyncio.timeout(self._settings.decode_seconds):
-                    facts, data = await _exchange(process, job.facts, job.data, job.most)
-            finally:
-                self._mean += (time.monotonic() - began - self._mean) / 8
-            _settle(job, facts, data)
+            process = await self._living(process)
+            _settle(job, *await self._timed(process, job))
             return process
         except TimeoutError:
             _refuse(job, DecodeTooLong(self._settings.decode_seconds))
@@ -191,7 +185,26 @@ class Decoders:
             if process:
                 await _end(process)
             raise
+        except Exception as error:  # a bug, which must not leave anybody waiting
+            _refuse(job, error)
         return await self._renewed(process)
+
+    async def _living(self, process: Process | None) -> Process:
+        """The process, or another where somebody has killed it: no picture is to blame for that."""
+        if process and process.returncode is None:
+            return process
+        if process:
+            await _end(process)
+        return await _start(self._command)
+
+    async def _timed(self, process: Process, job: _Job) -> tuple[dict[str, Any], bytes]:
+        """A job's answer; raises _Died, and TimeoutError at the limit."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._settings.decode_seconds):
+                return await _exchange(process, job.facts, job.data, job.most)
+        finally:
+            self._mean += (time.monotonic() - began - self._mean) / 8
 
     async def _renewed(self, process: Process | None) -> Process | None:
         """A new process in place of one that may not go on, before the next job asks for it."""
@@ -204,19 +217,19 @@ class Decoders:
 
 def _settle(job: _Job, facts: dict[str, Any], data: bytes) -> None:
     """Hand an answer to whoever still waits for it."""
-    reason, message = facts.get("error"), str(facts.get("message"))
-    if reason is None and not job.reply.done():
+    reason, message = str(facts.get("error", "")), str(facts.get("message"))
+    if not reason and not job.reply.done():
         job.reply.set_result((facts, data))
     elif reason == HEAVY:
         _refuse(job, DecodeTooHeavy())
     elif reason in _REASONS:
         _refuse(job, _REASONS[reason](message))
-    elif reason is not None:
+    elif reason:
         _log.warning("A picture could not be opened, which is a bug: %r", message)
         _refuse(job, CorruptError("The picture cannot be opened."))
 
 
-def _refuse(job: _Job, error: SamekindError) -> None:
+def _refuse(job: _Job, error: Exception) -> None:
     if not job.reply.done():
         job.reply.set_exception(error)
 

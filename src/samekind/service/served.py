@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from samekind.errors import UsageError
 from samekind.gallery.schema import RetrieverLike, read_meta
 from samekind.gallery.store import Gallery
@@ -88,7 +90,8 @@ def open_served(folders: Sequence[Path], retriever: str | None, settings: Settin
     for folder in folders:
         meta = read_meta(folder.expanduser())
         gallery = Gallery.open(folder, given or known.get(meta.sha256), create=False)
-        known.setdefault(meta.sha256, gallery.retriever)
+        if meta.sha256 not in known:
+            known[meta.sha256] = _warm(gallery.retriever)
         gallery.snapshot()
         name = _name(folder, served)
         served[name] = Served(name, gallery, settings)
@@ -99,6 +102,14 @@ def _loaded(ref: str) -> RetrieverLike:
     from samekind.retriever.store import load  # torch, which describing a gallery does without
 
     return load(ref)
+
+
+def _warm(retriever: RetrieverLike) -> RetrieverLike:
+    """After a first picture and text, which take up to ten times as long as those that follow."""
+    size = retriever.preprocess.size
+    retriever.encode_pixels(np.zeros((1, size, size, 3), np.uint8))
+    retriever.encode_texts(["red"])
+    return retriever
 
 
 def _name(folder: Path, taken: dict[str, Served]) -> str:
