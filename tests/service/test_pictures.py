@@ -375,6 +375,22 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     assert sum("not kept" in record.message for record in caplog.records) == 1
 
 
+def test_a_cache_that_can_only_be_read_is_read(
+    tmp_path: Path, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = Shop(gallery, tmp_path / "cache").thumbnail("toy/2.png")
+
+    def denied(*_: Any, **__: Any) -> None:
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr(module.os, "utime", denied)
+    monkeypatch.setattr(module.tempfile, "mkstemp", denied)
+    shop = Shop(gallery, tmp_path / "cache")
+    assert shop.thumbnail("toy/2.png") == good
+    assert shop.decoders.thumbnails == 0
+    assert shop.thumbnail("photo/0.png")
+
+
 def test_a_thumbnail_that_a_crash_has_cut_off_is_made_again(tmp_path: Path, gallery: Gallery) -> None:
     shop = Shop(gallery, tmp_path / "cache")
     good = shop.thumbnail("toy/2.png")

@@ -190,9 +190,10 @@ class _Kept:
         file = self._file(item, size)
         try:
             data = file.read_bytes()
-            os.utime(file)
         except OSError:
             return None
+        with suppress(OSError):  # one that may only be read will do
+            os.utime(file)
         # What a crash has cut off is not shown. Source: RFC 9649, section 2.3.
         return data if len(data) == 8 + int.from_bytes(data[4:8], "little") else None
 
