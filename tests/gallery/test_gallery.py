@@ -91,6 +91,14 @@ def test_many_queries_at_once_give_what_each_gives_alone(gallery: Gallery, retri
     assert together[0] == gallery.search(text="red", k=3).hits
 
 
+def test_leaving_the_best_out_gives_what_comes_after_them(gallery: Gallery, retriever: PaletteRetriever) -> None:
+    query = retriever.encode_texts(["red"])
+    (whole,) = gallery.nearest(query, 6)
+    for offset in (0, 2, 5, 6, 9):
+        assert gallery.nearest(query, 3, offset=offset) == [whole[offset : offset + 3]]
+    assert [hit.rank for hit in gallery.nearest(query, 2, offset=3)[0]] == [4, 5]
+
+
 def test_no_query_two_kinds_of_query_and_an_unusable_picture_are_refused(gallery: Gallery, photos: Path) -> None:
     with pytest.raises(UsageError, match="nothing to search for"):
         gallery.search()

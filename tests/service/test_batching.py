@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,21 +179,21 @@ def test_galleries_and_domains_do_not_mix(tmp_path: Path, photos: Path, gallery:
 
 def test_a_deep_page_does_not_deepen_its_neighbours(slow: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
-        depths: list[tuple[int, int]] = []
+        asked: list[tuple[int, int, int]] = []
         nearest = Gallery.nearest
 
-        def noted(gallery: Gallery, vectors: np.ndarray, k: int, **options: Sequence[str]) -> list[tuple[Hit, ...]]:
-            depths.append((len(vectors), k))
-            return nearest(gallery, vectors, k, **options)  # type: ignore[arg-type]
+        def noted(gallery: Gallery, vectors: np.ndarray, k: int, **options: Any) -> list[tuple[Hit, ...]]:
+            asked.append((len(vectors), k, options["offset"]))
+            return nearest(gallery, vectors, k, **options)
 
         monkeypatch.setattr(Gallery, "nearest", noted)
         async with batching_of() as (batcher, _):
             first = await begun(batcher, slow)
-            tasks = [asyncio.create_task(batcher.search(slow, [RED], 10, at)) for at in (0, 10_000, 100, 9_000)]
+            tasks = [asyncio.create_task(batcher.search(slow, [RED], 10, at)) for at in (0, 10_000, 0, 10_000, 9_000)]
             await asyncio.sleep(0.05)
             slowly(slow).open.set()
             await asyncio.gather(first, *tasks)
-        assert depths == [(1, 3), (2, 110), (2, 10_010)]
+        assert asked == [(1, 3, 0), (2, 10, 0), (2, 10, 10_000), (1, 10, 9_000)]
 
     asyncio.run(run())
 

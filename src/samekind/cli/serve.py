@@ -1,6 +1,8 @@
 """`samekind serve`: searches over HTTP, and the page to draw, type and look on."""
 
 import ipaddress
+import os
+import shlex
 import socket
 import webbrowser
 from contextlib import suppress
@@ -11,9 +13,10 @@ import typer
 
 from samekind.cli.console import message, printable, result, verb
 from samekind.errors import UsageError
+from samekind.images.refs import is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from samekind.service.served import Served
     from samekind.service.settings import Settings
@@ -76,6 +79,9 @@ def _run(
         served = open_served(folders, retriever, settings)
         address = f"http://{_in_address(host)}:{bound.getsockname()[1]}/"
 
+        for name, one in served.items():
+            _tell_hidden(name, one, settings)
+
         def ready() -> None:
             result(f"{address} serves {_told(served)}. Ctrl-C ends it.\n")
             if open_page:
@@ -86,6 +92,31 @@ def _run(
 
 def _told(served: "Mapping[str, Served]") -> str:
     return ", ".join(f"{printable(name)} ({one.gallery.rows:,} pictures)" for name, one in served.items())
+
+
+def _tell_hidden(name: str, one: "Served", settings: "Settings") -> None:
+    """Say how many pictures are found but not shown, as they are at no place that may be shown, and what to do."""
+    roots = (*one.gallery.roots, *map(str, settings.roots))
+    snapshot = one.gallery.snapshot()
+    hidden = [
+        uri
+        for row, uri in enumerate(snapshot.rows.column("uri").to_pylist())
+        # The first of its places, which most have alone, then all of them.
+        if not _shown(uri, roots, settings)
+        and not any(_shown(place, roots, settings) for place, _ in snapshot.places(row))
+    ]
+    if not hidden:
+        return
+    folders = [os.path.dirname(uri) for uri in hidden if not is_url(uri)]  # noqa: PTH120 (a Path for each is slow)
+    remedy = f"--root {shlex.quote(os.path.commonpath(folders))}" if folders else "--allow-urls"
+    count = f"{len(hidden):,} of the {len(snapshot):,} pictures of {name}"
+    message(f"{count} lie outside of what was indexed as a folder: found, but not shown. To show them: {remedy}.")
+
+
+def _shown(uri: str, roots: "Sequence[str]", settings: "Settings") -> bool:
+    if is_url(uri):
+        return settings.allow_urls
+    return any(uri.startswith(f"{root.rstrip('/')}/") for root in roots)
 
 
 def _is_local(host: str) -> bool:

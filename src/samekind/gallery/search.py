@@ -149,11 +149,11 @@ def choose(
     return mask
 
 
-def hits(snapshot: Snapshot, result: Result, domains: Sequence[str] | None) -> tuple[Hit, ...]:
-    """The rows as hits; of several places the first one (by uri) in `domains` is told."""
-    rows, scores = result
+def hits(snapshot: Snapshot, result: Result, domains: Sequence[str] | None, offset: int = 0) -> tuple[Hit, ...]:
+    """The rows from `offset` on as hits; of several places the first one (by uri) in `domains` is told."""
+    rows, scores = (part[offset:] for part in result)
     found = []
-    for rank, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True), start=1):
+    for rank, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True), start=offset + 1):
         places = snapshot.places(row)
         uri, domain = next((place for place in places if not domains or place[1] in domains), places[0])
         found.append(Hit(rank, snapshot.space.similarity(score), uri, domain, snapshot.rows.column("id")[row].as_py()))

@@ -218,17 +218,20 @@ class Gallery:
         vectors: Float32[np.ndarray, "q d"],
         k: int = 20,
         *,
+        offset: int = 0,
         domains: Sequence[str] | None = None,
         where: str | None = None,
     ) -> list[tuple[Hit, ...]]:
         """The hits of many query vectors at once, each as the retriever would give it; raises as `search` does.
 
+        `offset` of the best are left out, so that ranks begin at offset + 1.
         In the space poincare these are points strictly inside the unit ball; raises SamekindError for others.
         """
         snapshot, mask = self._chosen(domains, where)
         queries = snapshot.space.queries(vectors)
-        results = search.top_k(snapshot.vectors, queries, k, mask, space=snapshot.space, longest=snapshot.longest)
-        return [search.hits(snapshot, result, domains) for result in results]
+        space, longest = snapshot.space, snapshot.longest
+        results = search.top_k(snapshot.vectors, queries, k + offset, mask, space=space, longest=longest)
+        return [search.hits(snapshot, result, domains, offset) for result in results]
 
     def matching(self, domains: Sequence[str] | None = None) -> int:
         """How many pictures a search in these domains ranks; raises UsageError for an unknown one."""

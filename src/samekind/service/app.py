@@ -46,7 +46,7 @@ def create_app(served: Mapping[str, Served], settings: Settings) -> FastAPI:
         lifespan=_lifespan,
     )
     metrics = Metrics(served)
-    decoders = Decoders(settings)
+    decoders = _Decoders(settings, metrics)
     app.state.service = State(
         served=served,
         settings=settings,
@@ -81,6 +81,20 @@ class _Application(FastAPI):
             service: State = self.state.service
             self.openapi_schema = document(self, token=service.settings.token is not None)
         return self.openapi_schema
+
+
+class _Decoders(Decoders):
+    """Decoders, whose thumbnails are counted: those that are kept do not come here."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        super().__init__(settings)
+        self._metrics = metrics
+
+    async def thumbnail(self, data: bytes, size: int) -> bytes:
+        """As those of `Decoders`."""
+        made = await super().thumbnail(data, size)
+        self._metrics.thumbnail(made=True)
+        return made
 
 
 @asynccontextmanager

@@ -18,7 +18,6 @@ from samekind.service.refusals import Overloaded, UnknownItem
 from samekind.service.served import Served
 from samekind.service.settings import Settings
 
-_DEPTH = 8  # bits: queries for up to 2^8 hits are searched together, deeper ones with those of like depth
 _STOPPING = "The service is stopping."
 
 
@@ -62,11 +61,6 @@ class _Query:
     hits: tuple[Hit, ...] = ()
     total: int = 0
     error: Exception | None = None
-
-    @property
-    def depth(self) -> int:
-        """Hits that must be found."""
-        return self.offset + self.k
 
 
 class Batcher:
@@ -173,7 +167,7 @@ def compute(batch: Sequence[_Query]) -> tuple[float, float]:
         _each(query, _compose)
     encoded = time.perf_counter()
     found = [query for query in filled if query.error is None]
-    for group in _grouped(found, lambda query: (id(query.gallery), query.domains, _bits(query.depth))):
+    for group in _grouped(found, lambda query: (id(query.gallery), query.domains, query.offset)):
         _together(group, _search)
     return encoded - began, time.perf_counter() - encoded
 
@@ -217,13 +211,14 @@ def _compose(query: _Query) -> None:
 
 
 def _search(queries: Sequence[_Query]) -> None:
-    """The hits of queries to one gallery and the same domains."""
-    gallery, domains = queries[0].gallery, queries[0].domains
+    """The hits of queries to one gallery, with the same domains and offset."""
+    gallery, domains, offset = queries[0].gallery, queries[0].domains, queries[0].offset
     total = gallery.matching(domains)
     vectors = np.stack([query.composed for query in queries if query.composed is not None])
-    deepest = max(query.depth for query in queries)
-    for query, hits in zip(queries, gallery.nearest(vectors, deepest, domains=domains), strict=True):
-        query.hits, query.total = hits[query.offset : query.depth], total
+    most = max(query.k for query in queries)
+    found = gallery.nearest(vectors, most, offset=offset, domains=domains)
+    for query, hits in zip(queries, found, strict=True):
+        query.hits, query.total = hits[: query.k], total
 
 
 def _together(queries: Sequence[_Query], step: Callable[[Sequence[_Query]], None]) -> None:
@@ -248,7 +243,3 @@ def _grouped(queries: Iterable[_Query], key: Callable[[_Query], Hashable]) -> It
     for query in queries:
         groups.setdefault(key(query), []).append(query)
     return groups.values()
-
-
-def _bits(depth: int) -> int:
-    return max(_DEPTH, (depth - 1).bit_length())

@@ -1,6 +1,7 @@
 """What a service counts and times, for Prometheus: one registry for each application."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -8,6 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from samekind.images.errors import ImageError
+from samekind.service.refusals import DecodeTooHeavy, DecodeTooLong
 from samekind.service.served import Served
 
 MEDIA_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
@@ -34,6 +37,8 @@ class Metrics:
         self._failures = Counter(
             "samekind_decode_failures", "Pictures that could not be opened.", ("reason",), registry=own
         )
+        self._made = Counter("samekind_thumbnails_made", "Thumbnails made, and kept from then on.", registry=own)
+        self._given = Counter("samekind_thumbnails", "Thumbnails given, made now or kept.", registry=own)
         self._limited = Counter("samekind_rate_limited", "Requests beyond a client's rate.", ("kind",), registry=own)
         for name in served:
             self._searches.labels(name)
@@ -63,9 +68,21 @@ class Metrics:
         """How many searches of a gallery were answered."""
         return self._counts[gallery]
 
-    def failure(self, reason: str) -> None:
-        """A picture could not be opened; `reason` is a slug of ours."""
-        self._failures.labels(reason).inc()
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Count by its reason what is raised of a picture that could not be opened."""
+        try:
+            yield
+        except ImageError as error:
+            self._failures.labels(error.reason).inc()
+            raise
+        except (DecodeTooLong, DecodeTooHeavy) as error:
+            self._failures.labels(error.slug).inc()
+            raise
+
+    def thumbnail(self, *, made: bool) -> None:
+        """A thumbnail was made, or given to a client, kept ones too."""
+        (self._made if made else self._given).inc()
 
     def limited(self, kind: Literal["requests", "searches"]) -> None:
         """A client was told to wait."""

@@ -83,8 +83,10 @@ async def thumbnail(
     tag = f'"{item}-{size.value}"'
     if has(known, tag):
         return unchanged(tag, _SHOWN["Cache-Control"])
-    made = await service.pictures.thumbnail(served, item, size.value)
-    return Response(made, media_type="image/webp", headers={**_SHOWN, "ETag": tag})
+    with service.metrics.failures():
+        small = await service.pictures.thumbnail(served, item, size.value)
+    service.metrics.thumbnail(made=False)
+    return Response(small, media_type="image/webp", headers={**_SHOWN, "ETag": tag})
 
 
 @router.get(
@@ -100,7 +102,8 @@ async def picture(service: Service, gallery: GalleryName, item: ItemName, known:
     tag = f'"{item}-picture"'
     if has(known, tag):
         return unchanged(tag, _SHOWN["Cache-Control"])
-    data, kind = await service.pictures.picture(served, item)
+    with service.metrics.failures():
+        data, kind = await service.pictures.picture(served, item)
     return Response(data, media_type=kind, headers={**_SHOWN, "ETag": tag})
 
 

@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from samekind.images.errors import EmptyError, ImageError
 from samekind.images.fetch import Patience, fetch
 from samekind.service.batching import Part
 from samekind.service.problems import Problem
-from samekind.service.refusals import Overloaded, Refusal
+from samekind.service.refusals import Overloaded
 from samekind.service.schema import IdTerm, ImageTerm, Term, TextTerm, UrlTerm
 from samekind.service.served import Served
 from samekind.service.state import State
@@ -43,16 +42,10 @@ async def _part(service: State, served: Served, term: Term) -> Part:
 
 
 async def _picture(service: State, served: Served, term: ImageTerm | UrlTerm) -> Part:
-    """A picture's pixels; failures are counted by their reason."""
-    try:
+    """A picture's pixels, as the gallery's retriever takes them."""
+    with service.metrics.failures():
         data = term.image if isinstance(term, ImageTerm) else await _fetched(service, term.url)
-        if not data:
-            raise EmptyError("there is nothing in it (0 bytes)")
         pixels = await service.decoders.pixels(data, served.gallery.retriever.preprocess)
-    except (ImageError, Refusal) as error:
-        if not isinstance(error, Overloaded):
-            service.metrics.failure(error.slug if isinstance(error, Refusal) else error.reason)
-        raise
     return Part("pixels", pixels, term.weight)
 
 

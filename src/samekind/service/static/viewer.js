@@ -60,7 +60,7 @@ export class Viewer {
       const name = called(part);
       const address = sample(part);
       if (part.kind === "words" || part.kind === "without") return element("li", { class: "quoted" }, name);
-      const image = element("img", { alt: name });
+      const image = element("img", { alt: "" });
       if (address) image.src = address;
       else showNow(image, thumbnailUrl(gallery, part.value, 320));
       return element("li", {}, image, element("span", {}, name));
