@@ -126,8 +126,8 @@ class PlainPictures(Pictures):
         return made.getvalue()
 
 
-def application(**settings: Any) -> FastAPI:
-    """The service with stand-ins, at most with the limits that a test asks for."""
+def application(*, whole: bool = False, **settings: Any) -> FastAPI:
+    """The service with stand-ins (or `whole`, as it is), at most with the limits that a test asks for."""
     chosen = Settings(**{**FREE, **settings})
     served = {
         name: PlainServed(name, Gallery.open(world() / name, PaletteRetriever()), chosen)
@@ -135,6 +135,8 @@ def application(**settings: Any) -> FastAPI:
     }
     app = create_app(served, chosen)
     state = app.state.service
+    if whole:
+        return app
     state.decoders, state.batcher, state.pictures = PlainDecoders(), PlainBatcher(state.metrics), PlainPictures()
     return app
 

@@ -71,6 +71,15 @@ def test_searches_batches_and_failures_are_counted() -> None:
     assert found["samekind_waiting_queries"] == 0
 
 
+def test_thumbnails_are_counted_when_they_are_made_and_when_they_are_given() -> None:
+    with asked(application(whole=True)) as client:
+        item = client.get(SEARCH, params={"text": "red"}).json()["hits"][0]["id"]
+        for _ in range(3):
+            assert client.get(f"/api/v1/galleries/pictures/items/{item}/thumbnail").status_code == 200
+        found = values(client.get("/metrics").text)
+    assert (found["samekind_thumbnails_made_total"], found["samekind_thumbnails_total"]) == (1, 3)
+
+
 def test_galleries_are_looked_at_when_they_are_asked_for() -> None:
     app = application()
     with asked(app) as client:
