@@ -146,12 +146,12 @@ def test_the_commands_to_try_name_files_that_exist(
     monkeypatch.chdir(tmp_path)
     told = run(Path("my out"), coloured, Colourist())
     commands = [shlex.split(line) for line in told[told.index("Now try") :].splitlines()[1:]]
-    assert [command[1] for command in commands] == ["search", "search", "index"]
-    assert os.sep + "sketch" + os.sep in commands[0][2]
-    for command in commands[:2]:
+    assert [command[1] for command in commands] == ["serve", "search", "search", "index"]
+    for command in commands[:3]:
         assert Path(command[command.index("--gallery") + 1], "gallery.json").is_file()
-    assert Path(commands[0][2]).is_file()
-    assert commands[1][2] == "a green"
+    assert os.sep + "sketch" + os.sep in commands[1][2]
+    assert Path(commands[1][2]).is_file()
+    assert commands[2][2] == "a green"
 
 
 @pytest.mark.parametrize(

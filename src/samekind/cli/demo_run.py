@@ -131,12 +131,13 @@ def _table(pairs: Sequence[Pair], title: str) -> Table:
 
 
 def _next(found: Labelled, gallery: Gallery, out: Path) -> str:
-    """Three commands that work as they stand, the last one on the user's own pictures."""
+    """Commands that work as they stand, the last one on the user's own pictures."""
     query, photo = found.leading
     program = "samekind" if shutil.which("samekind") else _short(Path(sys.argv[0]))
     picture = next(uri for uri, domain in zip(found.uris, found.of, strict=True) if domain == query)
     text, where = sentence(found.classes[len(found.classes) // 2]), _short(gallery.path)
     commands = (
+        ("serve", "--gallery", where),
         ("search", short(picture), "--gallery", where, "--domain", photo),
         ("search", text, "--gallery", where, "--html", _short(out / "hits.html")),
         ("index", str(Path.home() / "Pictures"), "--gallery", "my-gallery"),
