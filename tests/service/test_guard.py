@@ -152,7 +152,13 @@ def test_other_sites_pages_may_not_ask(headers: dict[str, str], address: str) ->
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://localhost:8765"}]
+    "headers",
+    [
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://localhost:8765"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.a.proxy"},
+    ],
 )
 def test_the_own_page_may_ask(headers: dict[str, str]) -> None:
     with asked() as client:

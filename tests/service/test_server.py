@@ -4,11 +4,15 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
+import httpx2
 import pytest
 from fastapi import Response
+from palette import PaletteRetriever
 from stand_in import application, running
 
 from samekind.errors import SamekindError, UsageError
@@ -207,6 +211,36 @@ def test_requests_in_flight_are_answered_before_the_end() -> None:
     assert order == ["asked", "answered", "closed"]
 
 
+def test_more_searches_than_may_wait_are_sent_away_at_once_and_the_others_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encode = PaletteRetriever.encode_texts
+
+    def slow(retriever: PaletteRetriever, texts: Sequence[str]) -> Any:
+        time.sleep(0.3)
+        return encode(retriever, texts)
+
+    monkeypatch.setattr(PaletteRetriever, "encode_texts", slow)
+
+    def ask(number: int) -> tuple[float, int, str | None]:
+        began = time.monotonic()
+        answer = client.get("/api/v1/galleries/pictures/search", params={"text": "red"})
+        return time.monotonic() - began, answer.status_code, answer.headers.get("retry-after")
+
+    with (
+        running(whole=True, waiting=3, batch=1) as (host, port),
+        httpx2.Client(base_url=f"http://{host}:{port}", timeout=30) as client,
+        ThreadPoolExecutor(16) as threads,
+    ):
+        found = list(threads.map(ask, range(16)))
+    refused = [(seconds, after) for seconds, status, after in found if status == 503]
+    assert {status for _, status, _ in found} == {200, 503}
+    assert len(refused) >= 8
+    assert all(after is not None and 1 <= int(after) <= 30 for _, after in refused)
+    assert len(found) - len(refused) >= 4  # one that is computed, and three that wait
+    assert max(seconds for seconds, _ in refused) < max(seconds for seconds, status, _ in found if status == 200)
+
+
 def test_requests_that_do_not_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "GRACE", 1)
     app, asked = application(), threading.Event()
@@ -253,6 +287,15 @@ def test_a_port_in_use_is_told_with_what_to_do() -> None:
 def test_a_host_that_is_not_of_this_machine_is_wrong_usage(host: str) -> None:
     with pytest.raises(UsageError, match="--host"):
         listen(host, 0)
+
+
+def test_of_two_that_bound_a_port_the_second_to_listen_is_told() -> None:
+    with listen("127.0.0.1", 0) as bound:
+        port = bound.getsockname()[1]
+        with listen("127.0.0.1", port) as other:
+            bound.listen()
+            with pytest.raises(SamekindError, match=f"Port {port} of 127.0.0.1 is in use"):
+                server.serve(application(), other, lambda: None)
 
 
 def test_small_answers_are_not_held_back() -> None:

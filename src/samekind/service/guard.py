@@ -153,9 +153,12 @@ class CrossSite(Guard):
         """`cross_site`."""
         if _is_open(scope["path"]):
             return None
-        origin = headers.get("origin")
-        foreign = origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
-        if not foreign and headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site is not None:
+            own = site in ("same-origin", "none")
+        else:  # browsers tell the site to https and localhost alone, but an origin with what changes something
+            own = origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
+        if own:
             return None
         return Problem("cross_site", "A page of another site asked for this, which the service does not answer.")
 

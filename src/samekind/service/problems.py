@@ -136,7 +136,7 @@ async def on_error(request: Request, error: Exception) -> JSONResponse:
     """FastAPI's handler for all of `HANDLED`."""
     problem = problem_of(error)
     if problem.slug == "internal":
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        log.error("%s %s failed", request.method, getattr(request.scope.get("route"), "path", ""), exc_info=error)
     return problem.response()
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from samekind.gallery.store import Gallery
 from samekind.service.document import answers
 from samekind.service.guard import API
 from samekind.service.schema import DomainFacts, DomainList, GalleryFacts, GalleryList, RetrieverFacts, Stats
@@ -31,7 +32,7 @@ async def gallery(service: Service, gallery: GalleryName) -> GalleryFacts:
 @router.get("/{gallery}/domains", operation_id="domains", responses=answers("unknown_gallery", "invalid"))
 async def domains(service: Service, gallery: GalleryName) -> DomainList:
     """Its domains, and how many pictures each has."""
-    return DomainList(domains=_domains(service.gallery(gallery)))
+    return DomainList(domains=_domains(service.gallery(gallery).gallery))
 
 
 @router.get("/{gallery}/stats", operation_id="stats", responses=answers("unknown_gallery", "invalid"))
@@ -44,7 +45,7 @@ async def stats(service: Service, gallery: GalleryName) -> Stats:
         version=opened.version,
         domains=len(opened.domains),
         reloads=served.reloads,
-        retriever=_retriever(served),
+        retriever=_retriever(opened),
         searches=service.metrics.searches(served.name),
         uptime_seconds=time.monotonic() - service.began,
     )
@@ -56,17 +57,17 @@ def _facts(served: Served) -> GalleryFacts:
         name=served.name,
         rows=opened.rows,
         version=opened.version,
-        domains=_domains(served),
-        retriever=_retriever(served),
+        domains=_domains(opened),
+        retriever=_retriever(opened),
         created=opened.meta.created,
     )
 
 
-def _domains(served: Served) -> list[DomainFacts]:
-    counts = served.gallery.snapshot().domain_counts
+def _domains(opened: Gallery) -> list[DomainFacts]:
+    counts = opened.snapshot().domain_counts
     return [DomainFacts(name=name, rows=rows) for name, rows in counts.items()]
 
 
-def _retriever(served: Served) -> RetrieverFacts:
-    meta = served.gallery.meta
+def _retriever(opened: Gallery) -> RetrieverFacts:
+    meta = opened.meta
     return RetrieverFacts(name=meta.name, sha256=meta.sha256, space=meta.space, dim=meta.dim)

@@ -95,7 +95,11 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # another process had bound the port as well, and was the first to listen
+            host, port = sockets[0].getsockname()[:2] if sockets else ("", 0)
+            raise _unbound(host, port, error) from error
         self._ready()
 
     @contextmanager

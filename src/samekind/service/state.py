@@ -40,8 +40,8 @@ class State:
         return self.served[name]
 
 
-def state_of(request: Request) -> State:
-    """The state of the service that a request came to."""
+async def state_of(request: Request) -> State:
+    """The state of the service that a request came to; a coroutine, as FastAPI would use a thread for anything else."""
     return cast("State", request.app.state.service)
 
 
