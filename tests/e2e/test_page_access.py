@@ -12,17 +12,23 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 
 
 def violations(page):
+    """What axe finds, in light and in dark."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page, options={"runOnly": list(RULES)}).response["violations"]
-    return [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found]
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        response = Axe().run(page, options={"runOnly": list(RULES)}).response
+        found += [
+            (scheme, each["id"], [node["target"] for node in each["nodes"]][:3]) for each in response["violations"]
+        ]
+    return found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_axe_finds_nothing_wrong(tabs, service_of_two, scheme, screen):
-    tab = tabs(service_of_two, color_scheme=scheme, **screen, **STILL)
+def test_axe_finds_nothing_wrong(tabs, service_of_two, screen):
+    tab = tabs(service_of_two, **screen, **STILL)
     tab.page.wait_for_selector("#wall .open")
     found = {"empty": violations(tab.page)}
     tab.settled(tab.draw_star)
@@ -111,7 +117,11 @@ def test_two_galleries_answer_side_by_side(tabs, service_of_two):
     again = tabs(tab.page.url)
     again.page.wait_for_function("() => document.querySelectorAll('.column[data-state=ready]').length === 2")
     assert (again.hits(0), again.hits(1)) == (left, right)
+    again.settled(lambda: again.page.click("[data-domain=cartoon]"))
+    again.page.wait_for_timeout(300)
+    again.errors.clear()  # half has no cartoons, which the browser notes as a status 422
     again.settled(lambda: again.page.select_option("#gallery", "half"))
+    assert again.page.get_attribute("#domains .chip >> nth=0", "aria-pressed") == "true"  # so that nothing is filtered
     assert again.page.input_value("#compare") == ""  # nothing is compared with itself
     assert again.hits(0) == right
 

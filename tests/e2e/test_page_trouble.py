@@ -59,7 +59,8 @@ def test_old_hits_stay_until_new_ones_come(tabs, service):
     tab.page.wait_for_selector(".column[data-state=stale]")
     assert tab.hits() == old
     assert tab.page.locator(".skeleton").count() == 0
-    tab.settled(lambda: held[0].continue_())
+    held[0].continue_()
+    tab.page.wait_for_selector(".column[data-state=ready]")
     assert tab.hits() != old
 
 

@@ -4,7 +4,7 @@ const BASE = "/api/v1";
 const TOKEN = "samekind-token"; // in sessionStorage: gone with the tab
 
 /** What the service answered instead (RFC 9457), or that it did not answer at all (status 0). */
-export class Problem extends Error {
+class Problem extends Error {
   constructor({ status, title, detail = "", retryAfter = null }) {
     super(title);
     Object.assign(this, { status, title, detail, retryAfter });
@@ -48,7 +48,8 @@ async function request(url, { headers = {}, ...options } = {}) {
     answer = await fetch(url, { ...options, headers: sent });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem({ status: 0, title: "The service cannot be reached", detail: "Is samekind serve still running?" });
+    const detail = "Is samekind serve still running?";
+    throw new Problem({ status: 0, title: "The service cannot be reached", detail });
   }
   if (!answer.ok) throw await problemOf(answer);
   return answer;

@@ -1,8 +1,9 @@
 // One hit in the grid: its picture, score, domain and uri, and what can be done with it.
 
 import { thumbnailUrl } from "./api.js";
-import { element, iconButton } from "./elements.js";
+import { element, iconButton, thumbnail } from "./elements.js";
 import { show } from "./images.js";
+import { KINDS } from "./state.js";
 
 const SIZE = 320; // pixels of the thumbnail, sharp on screens with two pixels per dot
 
@@ -15,8 +16,9 @@ export const named = ({ uri, domain }) => [short(uri), domain].filter(Boolean).j
 /** A list item for a hit of a gallery; `opened(hit)` and `liked(hit, kind)` are called when its buttons are pressed. */
 export class Card {
   constructor(gallery, hit, { opened, liked }) {
-    this.image = element("img", { alt: "", width: 160, height: 160, loading: "lazy", decoding: "async", draggable: "false" });
-    this.button = element("button", { type: "button", class: "open", on: { click: () => opened(this.hit) } }, this.image);
+    const image = thumbnail();
+    const open = () => opened(this.hit);
+    this.button = element("button", { type: "button", class: "open", on: { click: open } }, image);
     this.more = this.#judge("plus", "more", liked);
     this.less = this.#judge("minus", "less", liked);
     this.score = element("data", { class: "score" });
@@ -26,7 +28,7 @@ export class Card {
     const facts = element("p", { class: "facts" }, this.score, " ", this.domain, this.uri, this.twin);
     const buttons = element("div", { class: "judge" }, this.more, this.less);
     this.root = element("li", { class: "card", "data-id": hit.id }, this.button, buttons, facts);
-    show(this.image, thumbnailUrl(gallery, hit.id, SIZE));
+    show(image, thumbnailUrl(gallery, hit.id, SIZE));
     this.fill(hit);
   }
 
@@ -58,7 +60,7 @@ export class Card {
   }
 
   #judge(name, kind, liked) {
-    const title = kind === "more" ? "More like this" : "Less like this";
-    return iconButton(name, title, () => liked(this.hit, kind), { "aria-pressed": "false", class: `icon-button ${kind}` });
+    const attributes = { "aria-pressed": "false", class: `icon-button ${kind}` };
+    return iconButton(name, `${KINDS[kind].name} this`, () => liked(this.hit, kind), attributes);
   }
 }

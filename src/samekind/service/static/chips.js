@@ -26,7 +26,9 @@ export class Chips {
   #make(rows, domains) {
     const held = document.activeElement?.dataset?.domain;
     this.buttons = new Map([[null, this.#button("all", rows, () => [])]]);
-    for (const { name, rows: count } of domains) this.buttons.set(name, this.#button(name, count, () => this.#toggled(name)));
+    for (const { name, rows: count } of domains) {
+      this.buttons.set(name, this.#button(name, count, () => this.#toggled(name)));
+    }
     this.root.replaceChildren(...this.buttons.values());
     if (held !== undefined) [...this.buttons.values()].find((button) => button.dataset.domain === held)?.focus();
   }

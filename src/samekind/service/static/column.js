@@ -11,10 +11,10 @@ const APPEARS = { duration: 200, easing: "ease-out" };
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Column {
-  /** `changed()` is called after each answer or failure; `opened(hit, column)`, `liked(hit, kind, column)` by cards. */
+  /** `changed()` is called after each answer or failure; `opened(hit, column)`, `liked(hit, kind)` by cards. */
   constructor({ changed, opened, liked }) {
     this.changed = changed;
-    this.actions = { opened: (hit) => opened(hit, this), liked: (hit, kind) => liked(hit, kind, this) };
+    this.actions = { opened: (hit) => opened(hit, this), liked };
     this.heading = element("h2", { tabindex: -1 });
     this.count = element("p", { class: "count" });
     this.trouble = new Trouble(() => this.answers.retry());
@@ -40,11 +40,12 @@ export class Column {
     this.root.dataset.state = "empty";
   }
 
-  /** Ask as `Answers.ask` does; another gallery begins with an empty grid. One of several is `named`. */
-  ask(query, delay, { named = false, ...options } = {}) {
+  /** Ask as `Answers.ask` does, under the query's `title` if it has one; another gallery begins with an empty grid. */
+  ask(query, delay, options) {
     if (query.gallery !== this.gallery) this.forget();
     this.gallery = query.gallery;
-    this.heading.textContent = named ? query.gallery : "Of the same kind";
+    this.heading.textContent = query.title ?? "Of the same kind";
+    this.by = query.retriever ? `, by ${query.retriever}` : "";
     this.answers.ask(query, delay, options);
   }
 
@@ -53,9 +54,9 @@ export class Column {
     return this.answer?.hits ?? [];
   }
 
-  /** Whether there are hits that are not shown yet. */
+  /** Whether there are hits that are not shown yet, and what is shown is the answer to what was asked last. */
   get unfinished() {
-    return this.answer !== null && this.hits.length < this.answer.total;
+    return this.answer !== null && this.problem === null && this.hits.length < this.answer.total;
   }
 
   #asked() {
@@ -70,7 +71,7 @@ export class Column {
     this.problem = null;
     this.trouble.clear();
     this.#arrange(answer.hits);
-    this.count.textContent = `${counted(answer.hits.length)} of ${counted(answer.total)} pictures`;
+    this.count.textContent = `${counted(answer.hits.length)} of ${counted(answer.total)} pictures${this.by}`;
     if (!answer.hits.length) this.trouble.tell("No pictures to show", "Nothing is left to rank. Choose other domains.");
     this.root.dataset.state = answer.hits.length ? "ready" : "none";
     this.changed(this);
@@ -122,8 +123,8 @@ export class Column {
       const [from, to] = [before.get(id), root.getBoundingClientRect()];
       if (to.top > height) continue; // nobody sees it
       const [x, y] = from ? [from.left - to.left, from.top - to.top] : [0, 0];
-      if (x || y) root.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], MOVES);
-      else if (!from) root.animate([{ opacity: 0, transform: "scale(0.94)" }, { opacity: 1, transform: "none" }], APPEARS);
+      if (x || y) root.animate([{ transform: `translate(${x}px, ${y}px)` }, {}], MOVES);
+      else if (!from) root.animate([{ opacity: 0, transform: "scale(0.94)" }, {}], APPEARS);
     }
   }
 

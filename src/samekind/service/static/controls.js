@@ -9,13 +9,15 @@ import { nothing, withPart } from "./state.js";
 const TEXTS = ["words", "without"];
 
 export class Controls {
-  /** `shared()` is called before the address is copied. */
-  constructor(store, paper, { shared }) {
+  /** `shared()` is called before the address is copied; `fitting(state)` is the state as its gallery allows it. */
+  constructor(store, paper, { fitting, shared }) {
     Object.assign(this, { store, paper, shared });
     this.#listenToPaper();
     this.#listenToQuery();
     for (const id of ["gallery", "compare"]) {
-      byId(id).addEventListener("change", ({ target }) => store.change((state) => this.#chosen({ ...state, [id]: target.value })));
+      byId(id).addEventListener("change", ({ target }) => {
+        store.change((state) => fitting({ ...state, [id]: target.value }));
+      });
     }
     byId("copy").addEventListener("click", () => this.#copy());
     byId("skip").addEventListener("click", (event) => {
@@ -100,11 +102,6 @@ export class Controls {
       store.change(({ gallery, compare }) => ({ ...nothing(), gallery, compare }));
       byId("words").focus({ preventScroll: true });
     });
-  }
-
-  /** A gallery is not compared with itself. */
-  #chosen(state) {
-    return state.compare === state.gallery ? { ...state, compare: "" } : state;
   }
 
   async #copy() {

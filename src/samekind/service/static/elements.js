@@ -31,6 +31,10 @@ export function iconButton(name, label, listener, attributes = {}) {
   return element("button", { ...given, on: { click: listener } }, icon(name));
 }
 
+/** An <img> of the gallery, 160 pixels wide and high until its box says otherwise; the button around it names it. */
+export const thumbnail = () =>
+  element("img", { alt: "", width: 160, height: 160, loading: "lazy", decoding: "async", draggable: "false" });
+
 /** The element of index.html with this id. */
 export const byId = (id) => document.getElementById(id);
 

@@ -12,7 +12,7 @@ const seen = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: NEAR });
 
-/** Show the picture once it is near what is seen; one that cannot be had fires "missing", and gets a class of that name. */
+/** Show the picture once it is near what is seen. One that cannot be had gets the class "missing", and fires it. */
 export function show(image, url) {
   if (image.dataset.url === url) return;
   image.dataset.url = url;

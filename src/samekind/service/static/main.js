@@ -1,7 +1,7 @@
-// Starts the page and wires its parts: a change of the state goes to the address, to what is seen, and to the galleries.
+// Starts the page and wires its parts: the state goes to the address, to what is seen, and to the galleries.
 
 import { fragment, parse } from "./address.js";
-import { galleries } from "./api.js";
+import { galleries as readGalleries } from "./api.js";
 import { Paper } from "./canvas.js";
 import { Chips } from "./chips.js";
 import { Controls } from "./controls.js";
@@ -38,7 +38,7 @@ const paper = new Paper(byId("paper"), {
   },
   said: say,
 });
-const controls = new Controls(store, paper, { shared: () => trail.flush() });
+const controls = new Controls(store, paper, { fitting, shared: () => trail.flush() });
 const chips = new Chips((domains) => store.change((state) => ({ ...state, domains })));
 const viewer = new Viewer({ query: () => ({ parts: parts(store.state), gallery: store.state.gallery }), liked });
 const results = new Results({
@@ -57,7 +57,7 @@ const welcome = new Welcome({
 async function start() {
   clearTimeout(reading);
   try {
-    served = await galleries();
+    served = await readGalleries();
   } catch (problem) {
     if (problem.status === undefined) throw problem;
     if (problem.status === 401) return gate.ask();
@@ -70,24 +70,30 @@ async function start() {
   return restore();
 }
 
+/** Show what the address tells, as far as it is served here. */
 function restore() {
   if (!served.length) return;
   const { state, broken } = parse(location.hash);
-  const names = served.map(({ name }) => name);
-  const missing = [state.gallery, state.compare].filter((name) => name && !names.includes(name));
-  if (!names.includes(state.gallery)) state.gallery = names[0];
-  if (!names.includes(state.compare) || state.compare === state.gallery) state.compare = "";
-  const known = domainsOf(state.gallery);
-  const strange = state.domains.filter((name) => !known.includes(name));
-  state.domains = state.domains.filter((name) => known.includes(name));
+  const fit = fitting(state);
+  const gone = [state.gallery, state.compare].find((name) => name && !known(name));
+  const strange = state.domains.find((name) => !fit.domains.includes(name));
   if (broken) notice("Something in this address could not be read, and was left out.");
-  else if (missing.length) notice(`The gallery ${missing[0]} of this address is not served here.`);
-  else if (strange.length) notice(`The domain ${strange[0]} of this address is not in this gallery.`);
-  store.restore(state);
-  if (broken) trail.write(written(state), "quiet");
+  else if (gone) notice(`The gallery ${gone} of this address is not served here.`);
+  else if (strange) notice(`The domain ${strange} of this address is not in this gallery.`);
+  store.restore(fit);
+  if (broken) trail.write(written(fit), "quiet");
 }
 
-const domainsOf = (gallery) => served.find(({ name }) => name === gallery).domains.map(({ name }) => name);
+/** The state with galleries that are served, none compared with itself, and domains that the gallery has. */
+function fitting(state) {
+  const gallery = known(state.gallery) ? state.gallery : served[0].name;
+  const compare = known(state.compare) && state.compare !== gallery ? state.compare : "";
+  const domains = state.domains.filter((name) => domainsOf(gallery).includes(name));
+  return { ...state, gallery, compare, domains: domains.length < state.domains.length ? domains : state.domains };
+}
+
+const known = (gallery) => served.find(({ name }) => name === gallery);
+const domainsOf = (gallery) => known(gallery).domains.map(({ name }) => name);
 
 /** The fragment; a gallery that is the only one goes without saying. */
 const written = (state) => fragment(served.length > 1 ? state : { ...state, gallery: "" });
@@ -98,7 +104,7 @@ function changed(state, gesture) {
   shown = state;
   controls.show(state);
   rows.show(state);
-  const gallery = served.find(({ name }) => name === state.gallery);
+  const gallery = known(state.gallery);
   chips.show(gallery, state.domains);
   describe(gallery);
   entitle(state);
@@ -119,22 +125,19 @@ function entitle(state) {
 /** Ask the galleries for what is like the state's parts. */
 function ask(state, delay, options) {
   const asked = parts(state).filter(({ on }) => on);
-  const gallery = served.find(({ name }) => name === state.gallery);
+  const gallery = known(state.gallery);
   if (!gallery) return;
   if (asked.length) welcome.hide();
   else welcome.show(gallery);
   const names = asked.length ? [state.gallery, state.compare].filter(Boolean) : [];
-  results.ask(names.map((name) => ({ gallery: name, domains: within(name, state.domains) })), {
-    terms: () => asked.map(term),
-    items: state.items,
-    pages: state.pages,
-  }, delay, options);
+  const titled = (name) => (names.length > 1 ? { title: name, retriever: known(name).retriever.name } : {});
+  const galleries = names.map((name) => ({ gallery: name, domains: within(name, state.domains), ...titled(name) }));
+  results.ask(galleries, { terms: () => asked.map(term), items: state.items, pages: state.pages }, delay, options);
 }
 
 /** The domains that a gallery knows; where it knows none of them, it says so itself. */
 function within(gallery, domains) {
-  const known = domainsOf(gallery);
-  const common = domains.filter((name) => known.includes(name));
+  const common = domains.filter((name) => domainsOf(gallery).includes(name));
   return common.length ? common : domains;
 }
 
@@ -161,12 +164,12 @@ function liked(hit, kind) {
 
 /** An answer came; where its gallery has grown, so have the counts. */
 async function answered({ gallery: { name, version } }) {
-  const known = served.find((gallery) => gallery.name === name);
-  if (!known || known.version === version) return;
-  known.version = version; // once for each growth
+  const grown = known(name);
+  if (!grown || grown.version === version) return;
+  grown.version = version; // once for each growth
   try {
-    served = await galleries();
-    const gallery = served.find((each) => each.name === store.state.gallery);
+    served = await readGalleries();
+    const gallery = known(store.state.gallery);
     chips.show(gallery, store.state.domains);
     describe(gallery);
   } catch {

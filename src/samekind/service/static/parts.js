@@ -46,7 +46,10 @@ export class Parts {
     }
     const wanted = [...rows.values()].map((row) => row.root);
     for (const { root } of this.rows.values()) if (!wanted.includes(root)) root.remove();
-    wanted.forEach((root, at) => { if (this.list.children[at] !== root) this.list.insertBefore(root, this.list.children[at] ?? null); });
+    wanted.forEach((root, at) => {
+      const here = this.list.children[at] ?? null;
+      if (here !== root) this.list.insertBefore(root, here);
+    });
     this.rows = rows;
     byId("parts-box").hidden = rows.size === 0;
   }
@@ -60,12 +63,14 @@ export class Parts {
 class Row {
   constructor(store, learned, gone) {
     this.learned = learned;
-    const change = (changed, gesture) => store.change((state) => withPart(state, { ...this.part, ...changed }), gesture);
+    const change = (by, gesture) => store.change((state) => withPart(state, { ...this.part, ...by }), gesture);
     this.box = element("input", { type: "checkbox", on: { change: () => change({ on: this.box.checked }) } });
     this.picture = element("img", { alt: "", width: 40, height: 40, draggable: "false" });
     this.name = element("span", { class: "name" });
     this.slider = element("input", { type: "range", min: LIGHTEST, max: HEAVIEST, step: 0.1 });
-    this.slider.addEventListener("input", () => change({ weight: Number(this.slider.value) }, `weight ${keyOf(this.part)}`));
+    this.slider.addEventListener("input", () => {
+      change({ weight: Number(this.slider.value) }, `weight ${keyOf(this.part)}`);
+    });
     this.weight = element("output", { class: "weight" });
     this.remove = iconButton("cross", "Remove", () => {
       store.change((state) => withoutPart(state, this.part));

@@ -38,7 +38,8 @@ function encode(image, longest, quality) {
   context.imageSmoothingQuality = "high";
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   const webp = canvas.toDataURL("image/webp", quality);
-  return webp.startsWith("data:image/webp") ? webp : canvas.toDataURL("image/jpeg", quality); // not every browser has WebP
+  if (webp.startsWith("data:image/webp")) return webp;
+  return canvas.toDataURL("image/jpeg", quality); // of a browser that cannot write WebP
 }
 
 /** Call `taken(file)` for each picture that is chosen in `input`, dropped on the page or pasted into it. */

@@ -12,7 +12,7 @@ const CALM = 900; // milliseconds without news before the number of hits is spok
 export class Results {
   /**
    * `turned(pages)` asks for more pages; `refused()` is called when a token is missing; `answered(answer)` for each
-   * answer; `opened(hit, column)` and `liked(hit, kind, column)` come from the cards.
+   * answer; `opened(hit, column)` and `liked(hit, kind)` come from the cards.
    */
   constructor({ turned, refused, answered, opened, liked }) {
     Object.assign(this, { refused, answered });
@@ -25,19 +25,21 @@ export class Results {
     this.button.addEventListener("click", () => {
       if (this.button.getAttribute("aria-disabled") === "true") return;
       this.pages += 1;
-      this.columns.filter((column) => column.unfinished).forEach((column) => column.answers.more(this.pages * PAGE));
+      const unfinished = this.columns.filter((column) => column.unfinished);
+      unfinished.forEach((column) => column.answers.more(this.pages * PAGE));
       this.#button();
       this.#busy();
       turned(this.pages);
     });
     for (const event of ["pointerover", "pointerout", "focusin", "focusout"]) {
-      this.root.addEventListener(event, ({ type, target }) => this.#twins(target, type === "pointerover" || type === "focusin"));
+      const lit = event === "pointerover" || event === "focusin";
+      this.root.addEventListener(event, ({ target }) => this.#twins(target, lit));
     }
   }
 
   /**
-   * Ask each gallery: [{gallery, domains}], one or two of them; none shows nothing. `terms()` gives the query's terms,
-   * `items` are the parts that are items of the gallery.
+   * Ask one gallery or two, [{gallery, domains, title?, retriever?}]; none shows nothing. `terms()` gives the query's
+   * terms, `items` are the parts that are items of the gallery.
    */
   ask(galleries, { terms, items, pages }, delay, options) {
     this.items = items;
@@ -46,17 +48,12 @@ export class Results {
     this.columns.forEach((column, at) => {
       const given = galleries[at];
       column.root.hidden = !given;
-      if (given) column.ask({ ...given, terms, wanted: pages * PAGE }, delay, { ...options, named: galleries.length > 1 });
+      if (given) column.ask({ ...given, terms, wanted: pages * PAGE }, delay, options);
       else column.forget();
     });
     this.#mark();
     this.#button();
     this.#busy();
-  }
-
-  /** Ask again what was refused. */
-  retry() {
-    this.columns.filter((column) => column.problem).forEach((column) => column.answers.retry());
   }
 
   #changed(column) {

@@ -1,4 +1,4 @@
-// Light or dark, as chosen on this page before, else as the system says; a plain script, so that the page never flashes.
+// Light or dark: as chosen here before, else as the system says. A plain script: it runs before anything is seen.
 
 "use strict";
 

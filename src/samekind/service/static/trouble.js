@@ -39,6 +39,7 @@ export class Trouble {
     };
     tick();
     this.ticking = setInterval(tick, 500);
-    return element("p", { class: "soon" }, left, element("span", { class: "unseen" }, "It will be tried again by itself."));
+    const spoken = element("span", { class: "unseen" }, "It will be tried again by itself.");
+    return element("p", { class: "soon" }, left, spoken);
   }
 }

@@ -10,7 +10,7 @@ import { called, sample } from "./parts.js";
 const KEPT = 60_000; // milliseconds that a copy of a whole picture stays in memory for its tab
 
 export class Viewer {
-  /** `query()` gives the parts and the gallery that they are asked of; `liked(hit, kind, column)` is called by its buttons. */
+  /** `query()` gives {parts, gallery} as they are asked; `liked(hit, kind)` is called by the buttons. */
   constructor({ query, liked }) {
     this.query = query;
     this.dialog = byId("viewer");
@@ -23,7 +23,7 @@ export class Viewer {
     for (const kind of ["more", "less"]) {
       click(`viewer-${kind}`, () => {
         this.dialog.close();
-        liked(this.hit, kind, this.column);
+        liked(this.hit, kind);
       });
     }
     this.dialog.addEventListener("keydown", (event) => {
@@ -36,7 +36,9 @@ export class Viewer {
       openCopy(byId("viewer-whole").href);
     });
     this.picture.addEventListener("missing", () => this.#why());
-    this.dialog.addEventListener("click", (event) => { if (event.target === this.dialog) this.dialog.close(); }); // beside it
+    this.dialog.addEventListener("click", (event) => {
+      if (event.target === this.dialog) this.dialog.close(); // beside it
+    });
     this.dialog.addEventListener("close", () => this.#closed());
   }
 
@@ -118,7 +120,7 @@ export class Viewer {
   }
 }
 
-/** A link cannot carry a token: the picture is fetched, and its copy shown in a tab that is opened while the click counts. */
+/** A link cannot carry a token: the picture is fetched, and a copy shown in a tab, opened while the click counts. */
 async function openCopy(url) {
   const tab = open("", "_blank");
   try {

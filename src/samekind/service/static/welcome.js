@@ -2,7 +2,7 @@
 
 import { search, thumbnailUrl } from "./api.js";
 import { named } from "./card.js";
-import { byId, element } from "./elements.js";
+import { byId, element, thumbnail } from "./elements.js";
 import { show } from "./images.js";
 
 const DOMAINS = 6; // the largest ones are shown
@@ -22,10 +22,11 @@ export class Welcome {
     const key = `${gallery.name} ${gallery.version}`;
     if (key === this.key) return;
     this.key = key;
-    const named = gallery.domains.map(({ name }) => name).filter((name) => name !== null).slice(0, DOMAINS);
-    const tries = named.map((name) => element("button", { type: "button", class: "chip", on: { click: () => this.typed(name) } }, name));
-    byId("try").hidden = !tries.length;
-    byId("try-words").replaceChildren(...tries);
+    const words = gallery.domains.map(({ name }) => name).filter((name) => name !== null).slice(0, DOMAINS);
+    const button = (name) =>
+      element("button", { type: "button", class: "chip", on: { click: () => this.typed(name) } }, name);
+    byId("try").hidden = !words.length;
+    byId("try-words").replaceChildren(...words.map(button));
     byId("wall-box").hidden = true;
     this.#fill(gallery, key);
   }
@@ -51,10 +52,12 @@ export class Welcome {
 
   #tile(gallery, hit) {
     const label = `More like ${named(hit)}`;
-    const image = element("img", { alt: "", width: 160, height: 160, loading: "lazy", decoding: "async", draggable: "false" });
+    const image = thumbnail();
     show(image, thumbnailUrl(gallery, hit.id, 320));
-    const attributes = { type: "button", class: "open", "aria-label": label, title: label, on: { click: () => this.liked(hit) } };
-    return element("li", {}, element("button", attributes, image));
+    const pressed = { click: () => this.liked(hit) };
+    const button = element("button", { type: "button", class: "open", "aria-label": label, title: label, on: pressed });
+    button.append(image);
+    return element("li", {}, button);
   }
 }
 
