@@ -66,6 +66,8 @@ def test_it_is_ready_between_start_and_stop_and_healthy_as_long_as_it_answers() 
     with client:
         assert states() == [200, 200]
     assert states() == [200, 503]
+    with client:  # it may be started again
+        assert states() == [200, 200]
 
 
 def test_what_started_is_ended_also_when_the_rest_fails_to_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,26 @@ def test_errors_say_where_and_what() -> None:
         {"where": "body.terms.1.text.weight", "what": "A weight must not be 0."},
         {"where": "body.k", "what": "Input should be less than or equal to 200."},
     ]
+
+
+@pytest.mark.parametrize("part", ['"{}":0', "0", '{{"text":"a"}}'])
+def test_json_of_very_many_parts_is_refused_at_once(part: str) -> None:
+    parts = ",".join(part.format(number) for number in range(300_000))
+    body = f"{{{parts}}}" if ":0" in part else f'{{"terms":[{parts}]}}'
+    with asked() as client:
+        began = time.monotonic()
+        answer = client.post(SEARCH, content=body.encode(), headers={"Content-Type": "application/json"})
+    assert refused(answer) == (422, "invalid")
+    assert answer.json()["errors"] == [{"where": "body", "what": "There are too many parts in it."}]
+    assert time.monotonic() - began < 5
+
+
+def test_texts_may_be_full_of_commas() -> None:
+    app = application()
+    app.state.service.batcher.fault = Overloaded(1.0)  # which shows that it came so far
+    with asked(app) as client:
+        answer = client.post(SEARCH, json={"terms": [{"text": "," * 1000}] * MOST_TERMS})
+    assert refused(answer) == (503, "overloaded")
 
 
 def test_a_large_body_is_read_too() -> None:

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from fastapi import Response
 from palette import PaletteRetriever
-from stand_in import application, running
+from stand_in import TOKEN, application, running
 
 from samekind.errors import SamekindError, UsageError
 from samekind.service import server
@@ -113,6 +113,27 @@ def test_the_second_request_of_a_connection_must_come_in_time_too(monkeypatch: p
     first, _, rest = said.partition(b'{"status":"ok"}')
     assert head(first)[0] == 200
     is_problem(rest, 408, "too_slow")
+
+
+def test_a_body_that_was_answered_early_may_not_drip_in_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.5)
+    ask = (
+        b"POST /api/v1/galleries/pictures/search/picture HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
+    )
+    with running(token=TOKEN) as address:
+        began = time.monotonic()
+        said = spoken(address, ask, *[b"x"] * 20, pause=0.1)
+        seconds = time.monotonic() - began
+    assert head(said)[0] == 401
+    assert seconds < 8
+
+
+def test_a_connection_goes_on_after_a_body_that_was_answered_early() -> None:
+    ask = b"POST /api/v1/galleries/pictures/search/picture HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+    with running(token=TOKEN) as address:
+        said = spoken(address, ask, bytes(1000), ASK + b"Connection: close\r\n\r\n", pause=0.2)
+    assert said.count(b"HTTP/1.1 ") == 2
+    assert said.endswith(b'{"status":"ok"}')
 
 
 def test_connections_beyond_the_limit_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:

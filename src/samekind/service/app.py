@@ -47,7 +47,7 @@ def create_app(served: Mapping[str, Served], settings: Settings) -> FastAPI:
     )
     metrics = Metrics(served)
     decoders = _Decoders(settings, metrics)
-    app.state.service = State(
+    service = app.state.service = State(
         served=served,
         settings=settings,
         decoders=decoders,
@@ -55,6 +55,7 @@ def create_app(served: Mapping[str, Served], settings: Settings) -> FastAPI:
         pictures=Pictures(decoders, settings),
         metrics=metrics,
     )
+    metrics.watch("samekind_waiting_queries", "Queries that wait.", lambda: service.batcher.waiting)
     app.user_middleware = [
         Middleware(Dressed, metrics),
         Middleware(Failures),
@@ -106,7 +107,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(service.decoders.close)
         await service.batcher.start()
         stack.push_async_callback(service.batcher.close)
-        service.metrics.watch("samekind_waiting_queries", "Queries that wait.", lambda: service.batcher.waiting)
         tasks = [asyncio.create_task(one.watch()) for one in service.served.values()]
         tasks.append(asyncio.create_task(asyncio.to_thread(routes_items.prepare, service.served)))
         stack.push_async_callback(_ended, tasks)

@@ -36,6 +36,8 @@ from samekind.service.terms import parts
 
 router = APIRouter(prefix=f"{API}/galleries/{{gallery}}/search", tags=["search"])
 
+# More than any request has, all in its texts; each may be an element that costs memory, and an error of its own.
+_MOST_COMMAS: Final = 20_000
 _SMALL: Final = 256 * 1024  # bytes of JSON that are read at once; more are read beside the event loop
 
 Hits = Annotated[int, Query(ge=1, le=MOST_HITS, description="How many hits.")]
@@ -121,6 +123,9 @@ async def _asked(request: Request) -> SearchRequest:
     if _content_type(request) != "application/json":
         raise Problem("wrong_content_type", "Send the search as application/json.")
     data = await request.body()
+    if data.count(b",") > _MOST_COMMAS:
+        what = "There are too many parts in it."
+        raise Problem("invalid", what, errors=[{"where": "body", "what": what}])
     try:
         if len(data) <= _SMALL:
             return SearchRequest.model_validate_json(data)

@@ -147,10 +147,16 @@ class Connection(H11Protocol):
         self._turn_away(Problem("bad_request", "The request is no valid HTTP."))
 
     def on_response_complete(self) -> None:
-        """Give up later if the client does not take what was sent."""
+        """Give up later if the client does not take what was sent, or still sends what nobody wants."""
         super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            self.loop.call_later(HEAD_SECONDS, self._end_body_of, self.cycle)
         if size := self.transport.get_write_buffer_size():
             self.loop.call_later(STUCK_SECONDS, self._look_again, size)
+
+    def _end_body_of(self, cycle: object) -> None:
+        if self.cycle is cycle and self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
 
     def _look_again(self, before: int) -> None:
         size = self.transport.get_write_buffer_size()
