@@ -2,19 +2,22 @@
 
 import base64
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stand_in import application, asked, picture, world
+from stand_in import application, asked, picture, running, world
 from starlette.testclient import TestClient
 
 from samekind.errors import SamekindError, UsageError
 from samekind.images.errors import SLUGS, CorruptError, ImageError, TooManyPixelsError, UrlFailedError, VanishedError
 from samekind.service import terms
+from samekind.service.client import Client, ServiceProblem, UrlTerm
 from samekind.service.refusals import DecodeTooHeavy, DecodeTooLong, Overloaded, Refusal
 from samekind.service.schema import MOST_HITS, MOST_TERMS, SearchAnswer
+from samekind.service.state import FETCHES
 
 SEARCH = "/api/v1/galleries/pictures/search"
 
@@ -322,6 +325,27 @@ def test_addresses_are_not_fetched_unless_that_is_allowed(monkeypatch: pytest.Mo
         gone = client.post(SEARCH, json={"terms": [{"url": "https://example.org/gone"}]})
     assert fetched[0] == ("https://example.org/4.png", 1234)
     assert refused(gone) == (422, "url_failed")
+
+
+def test_few_addresses_are_fetched_at_once_also_for_clients_that_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, end = application(allow_urls=True), threading.Event()
+
+    def fetch(uri: str, *, max_bytes: int, patience: Any) -> bytes:
+        end.wait(20)
+        return picture()
+
+    monkeypatch.setattr(terms, "fetch", fetch)
+    with running(app) as (host, port):
+        for _ in range(FETCHES):
+            with Client(f"http://{host}:{port}", timeout=0.5) as client, pytest.raises(SamekindError):
+                client.search("pictures", UrlTerm(url="https://example.org/a.png"))
+        with Client(f"http://{host}:{port}") as client:
+            with pytest.raises(ServiceProblem, match="overloaded"):
+                client.search("pictures", UrlTerm(url="https://example.org/a.png"))
+            end.set()
+            while app.state.service.fetching.locked():
+                time.sleep(0.01)
+            assert client.search("pictures", UrlTerm(url="https://example.org/a.png")).total == 12
 
 
 @pytest.mark.parametrize(

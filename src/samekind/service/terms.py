@@ -53,5 +53,11 @@ async def _fetched(service: State, url: str) -> bytes:
     """The bytes behind an address; few at a time, as each takes a thread for as long as the other side likes."""
     if service.fetching.locked():
         raise Overloaded(2.0)
+    task = asyncio.ensure_future(_fetch(service, url))
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to look at it
+    return await asyncio.shield(task)  # the thread cannot be stopped, so that its place is not free before it ends
+
+
+async def _fetch(service: State, url: str) -> bytes:
     async with service.fetching:
         return await asyncio.to_thread(fetch, url, max_bytes=service.settings.max_bytes, patience=PATIENCE)
