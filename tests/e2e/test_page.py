@@ -135,6 +135,29 @@ def test_keys_draw(tabs, service):
     assert {(corner, 512), (corner, corner), (512, corner)} <= {tuple(point) for point in line["points"]}
 
 
+def test_one_finger_draws_and_others_do_not_disturb_it(tabs, service):
+    tab = tabs(service, has_touch=True)
+    box, screen = tab.page.locator("#paper").bounding_box(), tab.page.context.new_cdp_session(tab.page)
+
+    def fingers(kind, *places):
+        points = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": finger}
+            for finger, (x, y) in enumerate(places)
+        ]
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", (0.2, 0.2))
+    fingers("touchMove", (0.5, 0.2))
+    fingers("touchStart", (0.5, 0.2), (0.8, 0.8))
+    fingers("touchMove", (0.8, 0.2), (0.2, 0.8))
+    fingers("touchEnd")
+    tab.page.wait_for_url(re.compile("#s="))
+    read = "() => import('/static/address.js').then(a => a.parse(location.hash).state.sketch.value)"
+    [line] = tab.page.evaluate(read)
+    assert {y for _, y in line["points"]} == {205}
+    assert tab.page.evaluate("scrollY") == 0
+
+
 def test_words_find_and_words_without_take_away(tabs, service):
     tab = tabs(service)
     tab.type("a fish")
@@ -292,3 +315,22 @@ def test_pictures_of_the_gallery_welcome_and_begin_a_search(tabs, service):
     tab.settled(lambda: tiles.nth(3).click())
     assert part_names(tab) == [name]
     assert not tab.page.is_visible("#welcome")
+
+
+def test_the_pictures_that_welcome_are_of_the_chosen_domains(tabs, service):
+    tab = tabs(service)
+    tab.page.wait_for_selector("#wall .open")
+    tab.page.click("[data-domain=photo]")
+    tab.page.wait_for_function("() => !document.querySelector('#wall .open:not([aria-label$=photo])')")
+    assert tab.page.locator("#wall .open").count() == 18  # all that there are
+
+
+def test_a_removed_drawing_comes_back_with_undo(tabs, service):
+    tab = tabs(service)
+    tab.settled(tab.draw_star)
+    tab.settled(lambda: tab.page.get_by_label("Weight: Drawing").fill("0.5"))
+    tab.page.get_by_label("Remove: Drawing").click()
+    assert tab.page.is_visible("#hint")
+    tab.settled(lambda: tab.page.click("#undo"))
+    assert not tab.page.is_visible("#hint")
+    assert tab.searches[-1]["terms"][0]["weight"] == 1  # a part that was removed begins anew

@@ -93,6 +93,17 @@ def test_a_refusal_is_told_and_tried_again_on_request(tabs, service):
     forgive(tab, "500")
 
 
+def test_no_results_are_told(tabs, service):
+    tab = tabs(service)
+    tab.page.wait_for_selector("#wall .open")
+    none = {"gallery": {"name": "world", "version": 0}, "offset": 0, "total": 0, "hits": []}
+    tab.page.route(SEARCH, lambda route: route.fulfill(json=none), times=1)
+    tab.page.fill("#words", "a unicorn")
+    tab.page.wait_for_selector(".column[data-state=none]")
+    assert "No pictures to show" in tab.page.text_content(".column .trouble")
+    assert not tab.page.is_visible("#next-page")
+
+
 def test_parts_that_cancel_out_are_told_in_words(tabs, service):
     tab = tabs(service)
     tab.page.fill("#words", "a boat")
@@ -119,9 +130,11 @@ def test_a_service_that_is_away_at_first_is_looked_for_again(tabs, service):
     tab.page.route("**/galleries", lambda route: route.abort("connectionrefused"), times=1)
     tab.page.goto(f"{service}#t=a+boat")
     tab.page.wait_for_selector("#main > .trouble h3")
+    tab.page.fill("#without", "a fish")  # the page can be used meanwhile, and keeps what it was told
     tab.page.click("#main > .trouble .button")
     tab.page.wait_for_selector(".column[data-state=ready]")
     assert tab.classes()[0] == "boat"
+    assert [term["text"] for term in tab.searches[-1]["terms"]] == ["a boat", "a fish"]
     forgive(tab, "ERR_CONNECTION_REFUSED")
 
 

@@ -34,11 +34,14 @@ export const thumbnailUrl = (gallery, id, size) => `${BASE}${itemPath(gallery, i
 export const pictureUrl = (gallery, id) => `${BASE}${itemPath(gallery, id)}/picture`;
 
 /** A picture that an <img> cannot ask for itself, because a token must go with the request. */
-export const blob = async (url, signal) => (await request(url, { signal })).blob();
+export const blob = async (url, signal) => (await request(url, { signal })).blob().catch(cutOff);
 
 const itemPath = (gallery, id) => `/galleries/${encodeURIComponent(gallery)}/items/${encodeURIComponent(id)}`;
 
-const asJson = async (path, options) => (await request(BASE + path, options)).json();
+async function asJson(path, options) {
+  const answer = await request(BASE + path, options);
+  return answer.json().catch(cutOff);
+}
 
 async function request(url, { headers = {}, ...options } = {}) {
   const token = sessionStorage.getItem(TOKEN);
@@ -47,12 +50,17 @@ async function request(url, { headers = {}, ...options } = {}) {
   try {
     answer = await fetch(url, { ...options, headers: sent });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    const detail = "Is samekind serve still running?";
-    throw new Problem({ status: 0, title: "The service cannot be reached", detail });
+    cutOff(error);
   }
   if (!answer.ok) throw await problemOf(answer);
   return answer;
+}
+
+/** No answer, or half of one: that is passed on only where it was wanted. */
+function cutOff(error) {
+  if (error.name === "AbortError") throw error;
+  const detail = "Is samekind serve still running?";
+  throw new Problem({ status: 0, title: "The service cannot be reached", detail });
 }
 
 async function problemOf(answer) {

@@ -25,11 +25,12 @@ export class Paper {
     new ResizeObserver(() => this.#fit()).observe(canvas);
   }
 
-  /** Put strokes from elsewhere on the paper; each of them can be undone. */
+  /** Put strokes from elsewhere on the paper; each of them can be undone, and so can that there are none. */
   show(strokes) {
     if (strokes === this.strokes) return;
+    if (strokes.length) this.past = strokes.map((_, count) => strokes.slice(0, count));
+    else if (this.strokes.length) this.past.push(this.strokes);
     this.strokes = strokes;
-    this.past = strokes.map((_, count) => strokes.slice(0, count));
     this.future = [];
     this.live = null;
     this.#soon();
@@ -83,8 +84,7 @@ export class Paper {
     const listen = (event, listener) => this.canvas.addEventListener(event, listener);
     listen("pointerdown", (event) => this.#down(event));
     listen("pointermove", (event) => this.#move(event));
-    listen("pointerup", (event) => this.#up(event));
-    listen("pointercancel", (event) => this.#up(event));
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) listen(end, (event) => this.#up(event));
     listen("keydown", (event) => this.#key(event));
     listen("focus", () => this.#point(this.canvas.matches(":focus-visible")));
     listen("blur", () => {

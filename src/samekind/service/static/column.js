@@ -105,7 +105,7 @@ export class Column {
       if (root === place) place = place.nextElementSibling;
       else this.grid.insertBefore(root, place);
     }
-    for (; place; ) {
+    while (place) {
       const gone = place;
       place = place.nextElementSibling;
       gone.remove();

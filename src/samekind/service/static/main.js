@@ -67,13 +67,17 @@ async function start() {
   }
   trouble.clear();
   controls.offer(served.map(({ name }) => name));
+  trail.flush(); // what was drawn meanwhile
   return restore();
 }
 
 /** Show what the address tells, as far as it is served here. */
 function restore() {
-  if (!served.length) return;
   const { state, broken } = parse(location.hash);
+  if (!served.length) {
+    store.restore(state);
+    return;
+  }
   const fit = fitting(state);
   const gone = [state.gallery, state.compare].find((name) => name && !known(name));
   const strange = state.domains.find((name) => !fit.domains.includes(name));
@@ -96,19 +100,20 @@ const known = (gallery) => served.find(({ name }) => name === gallery);
 const domainsOf = (gallery) => known(gallery).domains.map(({ name }) => name);
 
 /** The fragment; a gallery that is the only one goes without saying. */
-const written = (state) => fragment(served.length > 1 ? state : { ...state, gallery: "" });
+const written = (state) => fragment(served.length === 1 ? { ...state, gallery: "" } : state);
 
 /** The state was replaced. */
 function changed(state, gesture) {
   const drawn = state.sketch !== shown?.sketch;
   shown = state;
   controls.show(state);
-  rows.show(state);
+  if (gesture !== "restored") trail.write(written(state), gesture);
   const gallery = known(state.gallery);
+  if (!gallery) return; // nothing is served yet: the address keeps what is drawn and typed
+  rows.show(state);
   chips.show(gallery, state.domains);
   describe(gallery);
   entitle(state);
-  if (gesture !== "restored") trail.write(written(state), gesture);
   if (gesture !== "quiet") ask(state, gesture === "restored" || !(gesture || drawn) ? 0 : REST);
 }
 
@@ -128,7 +133,7 @@ function ask(state, delay, options) {
   const gallery = known(state.gallery);
   if (!gallery) return;
   if (asked.length) welcome.hide();
-  else welcome.show(gallery);
+  else welcome.show(gallery, state.domains);
   const names = asked.length ? [state.gallery, state.compare].filter(Boolean) : [];
   const titled = (name) => (names.length > 1 ? { title: name, retriever: known(name).retriever.name } : {});
   const galleries = names.map((name) => ({ gallery: name, domains: within(name, state.domains), ...titled(name) }));
@@ -178,4 +183,5 @@ async function answered({ gallery: { name, version } }) {
 }
 
 byId("main").prepend(trouble.root);
+restore();
 start();

@@ -51,7 +51,8 @@ export function listen(input, taken) {
   });
   addEventListener("paste", (event) => {
     const file = first(event.clipboardData?.files);
-    if (!file) return; // words go where they are pasted
+    const typing = event.target.matches?.("input[type=text]") && event.clipboardData.types.includes("text/plain");
+    if (!file || typing) return; // words go where they are pasted
     event.preventDefault();
     taken(file);
   });

@@ -32,10 +32,11 @@ const filled = ({ value }) => (typeof value === "string" ? value.trim() !== "" :
 /** The parts that there are, in the order in which they are shown. */
 export const parts = (state) => [...SINGLE.map((kind) => state[kind]), ...state.items].filter(filled);
 
-/** The state with the part in place of the one of its kind, or of its kind and id. */
+/** The state with the part in place of the one of its kind or, of items, of its id. One that is emptied begins anew. */
 export function withPart(state, changed) {
-  if (SINGLE.includes(changed.kind)) return { ...state, [changed.kind]: changed };
-  const items = state.items.map((each) => (each.value === changed.value ? changed : each));
+  const { kind, value } = changed;
+  if (SINGLE.includes(kind)) return { ...state, [kind]: filled(changed) ? changed : part(kind, value) };
+  const items = state.items.map((each) => (each.value === value ? changed : each));
   return { ...state, items: items.includes(changed) ? items : [...items, changed] };
 }
 

@@ -48,6 +48,7 @@ export class Viewer {
     this.#showQuery();
     this.#show(hit);
     this.dialog.showModal();
+    this.dialog.scrollTop = 0;
   }
 
   #step(by) {
