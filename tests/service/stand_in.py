@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import base64
 import functools
 import io
 import shutil
@@ -25,6 +26,7 @@ from samekind.images.preprocess import Preprocess
 from samekind.service.app import create_app
 from samekind.service.batching import Answer, Batcher, Part
 from samekind.service.decoding import Decoders
+from samekind.service.guard import HEADERS
 from samekind.service.metrics import Metrics
 from samekind.service.pictures import Pictures
 from samekind.service.served import Served
@@ -32,6 +34,7 @@ from samekind.service.server import Server, listen
 from samekind.service.settings import Settings
 
 TOKEN = "0123456789abcdef-token"  # noqa: S105
+SEARCH = "/api/v1/galleries/pictures/search"
 FREE = {"searches_per_second": 0.0, "requests_per_second": 0.0}
 
 
@@ -163,3 +166,33 @@ def running(app: FastAPI | None = None, **settings: Any) -> Iterator[tuple[str, 
             server.should_exit = True
             thread.join(30)
             assert not thread.is_alive()
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def posted(client: TestClient, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
+    answer = client.post(SEARCH, json={"terms": list(parts), **more})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def refused(answer: Any) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    assert str(world()) not in answer.text
+    return answer.status_code, answer.json()["type"].removeprefix("urn:samekind:problem:")
+
+
+def slug(answer: Any) -> str:
+    """The kind of a problem that has all that every problem has."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    told = answer.json()
+    assert told["status"] == answer.status_code
+    assert told["title"]
+    assert told["detail"].endswith(".")
+    assert {name: answer.headers[name] for name in HEADERS if name != "Cache-Control"} == {
+        name: value for name, value in HEADERS.items() if name != "Cache-Control"
+    }
+    return told["type"].removeprefix("urn:samekind:problem:")

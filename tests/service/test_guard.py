@@ -2,18 +2,15 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from stand_in import TOKEN, application, asked, picture
-from starlette.types import Message, Receive, Scope, Send
+from peer import Peer, echo, scope
+from stand_in import SEARCH, TOKEN, application, asked, slug
 
-from samekind.service.bodies import BESIDE, Bodies
-from samekind.service.guard import HEADERS, Rates
+from samekind.service.guard import Rates
 from samekind.service.metrics import Metrics
 from samekind.service.settings import Settings
 
-SEARCH = "/api/v1/galleries/pictures/search"
 ITEM = "f" * 24
 
 
@@ -22,18 +19,6 @@ def every_address() -> Iterator[tuple[str, str]]:
     for path, operations in application().openapi()["paths"].items():
         for method in operations:
             yield method, path.format(gallery="pictures", item=ITEM)
-
-
-def slug(answer: Any) -> str:
-    assert answer.headers["content-type"] == "application/problem+json", answer.text
-    told = answer.json()
-    assert told["status"] == answer.status_code
-    assert told["title"]
-    assert told["detail"].endswith(".")
-    assert {name: answer.headers[name] for name in HEADERS if name != "Cache-Control"} == {
-        name: value for name, value in HEADERS.items() if name != "Cache-Control"
-    }
-    return told["type"].removeprefix("urn:samekind:problem:")
 
 
 @pytest.mark.parametrize(("method", "address"), list(every_address()))
@@ -163,165 +148,6 @@ def test_other_sites_pages_may_not_ask(headers: dict[str, str], address: str) ->
 def test_the_own_page_may_ask(headers: dict[str, str]) -> None:
     with asked() as client:
         assert client.get("/api/v1/galleries", headers=headers).status_code == 200
-
-
-TYPES = [
-    "application/octet-stream",
-    "image/png",
-    "multipart/form-data; boundary=x",
-    "text/plain",
-    "application/x-www-form-urlencoded",
-]
-
-
-@pytest.mark.parametrize("kind", TYPES)
-@pytest.mark.parametrize("address", [f"{SEARCH}/picture", SEARCH, "/nothing"])
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_of_too_many_bytes_is_refused_before_it_is_looked_at(kind: str, address: str, chunked: bool) -> None:
-    body = bytes(2001)
-    with asked(max_bytes=2000) as client:
-        content = iter([body[:1500], body[1500:]]) if chunked else body
-        answer = client.post(address, content=content, headers={"Content-Type": kind})
-    assert (answer.status_code, slug(answer)) == (413, "too_many_bytes")
-    assert answer.headers["connection"] == "close"
-
-
-def test_a_picture_of_exactly_the_limit_is_taken() -> None:
-    with asked(max_bytes=len(picture())) as client:
-        assert client.post(f"{SEARCH}/picture", content=picture()).status_code == 200
-
-
-def test_json_may_be_longer_by_what_base64_adds() -> None:
-    with asked(max_bytes=3000) as client:
-        headers = {"Content-Type": "application/json"}
-        fits = client.post(SEARCH, content=b" " * (4000 + BESIDE), headers=headers)
-        exceeds = client.post(SEARCH, content=b" " * (4001 + BESIDE), headers=headers)
-    assert (slug(fits), slug(exceeds)) == ("invalid", "too_many_bytes")
-
-
-class Peer:
-    """A client at ASGI's level: what it sends, and what it got."""
-
-    def __init__(self, *chunks: bytes, pause: float = 0.0, leaves: bool = False) -> None:
-        self.chunks = list(chunks)
-        self.pause = pause
-        self.leaves = leaves
-        self.got: list[Message] = []
-        self.asked = 0
-
-    async def receive(self) -> Message:
-        self.asked += 1
-        await asyncio.sleep(self.pause)
-        if not self.chunks:
-            await asyncio.sleep(0 if self.leaves else 60)
-            return {"type": "http.disconnect"}
-        chunk = self.chunks.pop(0)
-        return {"type": "http.request", "body": chunk, "more_body": bool(self.chunks)}
-
-    async def send(self, message: Message) -> None:
-        self.got.append(message)
-
-    @property
-    def status(self) -> int:
-        return int(self.got[0]["status"])
-
-
-def scope(**headers: str) -> Scope:
-    listed = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return {"type": "http", "method": "POST", "path": SEARCH, "headers": listed, "client": ("10.0.0.1", 1)}
-
-
-async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    body = (await receive())["body"]
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": body})
-
-
-def test_nothing_is_read_beyond_the_limit() -> None:
-    peer = Peer(*[bytes(1000)] * 50)
-    asyncio.run(Bodies(echo, Settings(max_bytes=2500))(scope(), peer.receive, peer.send))
-    assert (peer.status, peer.asked) == (413, 3)
-
-
-def test_nothing_is_read_of_what_announces_too_much() -> None:
-    peer = Peer(b"x")
-    asyncio.run(Bodies(echo, Settings(max_bytes=100))(scope(content_length="101"), peer.receive, peer.send))
-    assert (peer.status, peer.asked) == (413, 0)
-
-
-def test_a_body_that_is_announced_short_and_comes_long_is_refused() -> None:
-    peer = Peer(bytes(60), bytes(60))
-    asyncio.run(Bodies(echo, Settings(max_bytes=100))(scope(content_length="5"), peer.receive, peer.send))
-    assert peer.status == 413
-
-
-def test_a_body_must_arrive_in_time() -> None:
-    peer = Peer(*[b"x"] * 100, pause=0.02)
-    asyncio.run(Bodies(echo, Settings(), seconds=0.1)(scope(), peer.receive, peer.send))
-    assert peer.status == 408
-    assert 2 < peer.asked < 20
-    assert b"urn:samekind:problem:too_slow" in peer.got[1]["body"]
-
-
-def test_the_application_gets_the_whole_body_at_once() -> None:
-    peer = Peer(b"one ", b"two ", b"three")
-    asyncio.run(Bodies(echo, Settings())(scope(), peer.receive, peer.send))
-    assert peer.got[1]["body"] == b"one two three"
-
-
-def test_together_bodies_have_a_limit_which_ends_with_them() -> None:
-    async def run() -> tuple[int, int]:
-        bodies = Bodies(slow, Settings(max_bytes=64 * 1024))
-        many = [Peer(bytes(64 * 1024)) for _ in range(40)]
-        await asyncio.gather(*(bodies(scope(), peer.receive, peer.send) for peer in many))
-        again = Peer(bytes(64 * 1024))
-        await bodies(scope(), again.receive, again.send)
-        return sum(peer.status == 503 for peer in many), again.status
-
-    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(0.1)
-        await echo(scope, receive, send)
-
-    refused, later = asyncio.run(run())
-    assert refused == 40 - 17
-    assert later == 200
-
-
-def test_a_client_that_goes_while_it_sends_is_not_answered() -> None:
-    peer = Peer(leaves=True)
-    asyncio.run(Bodies(echo, Settings())(scope(), peer.receive, peer.send))
-    assert peer.got == []
-
-
-def test_work_for_a_client_that_has_gone_is_cancelled() -> None:
-    ended = []
-
-    async def long(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await asyncio.sleep(30)
-        except asyncio.CancelledError:
-            ended.append(True)
-            raise
-
-    peer = Peer(b"x", pause=0.02, leaves=True)
-    asyncio.run(asyncio.wait_for(Bodies(long, Settings())(scope(), peer.receive, peer.send), 5))
-    assert ended == [True]
-    assert peer.got == []
-
-
-def test_a_cancellation_from_outside_goes_on() -> None:
-    async def long(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(30)
-
-    async def run() -> None:
-        peer = Peer(b"x")
-        task = asyncio.create_task(Bodies(long, Settings())(scope(), peer.receive, peer.send))
-        await asyncio.sleep(0.1)
-        task.cancel()
-        await task
-
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(run())
 
 
 def test_searches_beyond_the_rate_are_told_when_to_come_back() -> None:
