@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from palette import PaletteRetriever, paint
+from PIL import Image
 from test_ball import Points, picture, scattered
 
 from samekind.errors import SamekindError, UsageError
@@ -116,3 +117,11 @@ def test_roots_that_are_no_folders_are_damage(gallery: Gallery, roots: object) -
     meta.write_text(json.dumps({**json.loads(meta.read_text()), "roots": roots}))
     with pytest.raises(SamekindError, match=r"damaged.*roots"):
         Gallery.open(gallery.path)
+
+
+def test_a_rows_measures_are_those_of_its_picture(gallery: Gallery) -> None:
+    snapshot = gallery.snapshot()
+    for row in range(len(snapshot)):
+        file = Path(snapshot.places(row)[0][0])
+        with Image.open(file) as picture:
+            assert snapshot.measures(row) == (*picture.size, file.stat().st_size)

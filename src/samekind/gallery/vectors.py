@@ -21,8 +21,8 @@ from samekind.gallery.spaces import Space
 from samekind.gallery.table import PictureTable, latest_version
 
 CACHE_NAME = "cache"
-_FORMAT = "1"
-_COLUMNS = ("seq", "id", "uri", "domain", "copies")
+_FORMAT = "2"
+_COLUMNS = ("seq", "id", "uri", "domain", "size", "width", "height", "copies")
 _ATTEMPTS = 5
 
 
@@ -63,6 +63,11 @@ class Snapshot:
         """Where a row's picture was found: uris, sorted, with their domains."""
         uri, domain, copies = (self.rows.column(name)[row].as_py() for name in ("uri", "domain", "copies"))
         return [(uri, domain), *((copy["uri"], copy["domain"]) for copy in copies)]
+
+    def measures(self, row: int) -> tuple[int, int, int]:
+        """Of a row's picture: upright width and height in pixels, and the bytes of its file."""
+        width, height, size = (self.rows.column(name)[row].as_py() for name in ("width", "height", "size"))
+        return width, height, size
 
     def vectors_of(self, rows: Sequence[int]) -> Float32[np.ndarray, "r d"]:
         """The retriever's vectors of these rows."""

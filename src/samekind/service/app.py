@@ -108,7 +108,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.batcher.start()
         stack.push_async_callback(service.batcher.close)
         tasks = [asyncio.create_task(one.watch()) for one in service.served.values()]
-        tasks.append(asyncio.create_task(asyncio.to_thread(routes_items.prepare, service.served)))
         stack.push_async_callback(_ended, tasks)
         service.ready = True
         yield

@@ -1,23 +1,17 @@
 """One picture of a gallery: what is known of it, a thumbnail, and itself."""
 
-import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
 from enum import IntEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from samekind.errors import SamekindError
 from samekind.gallery.store import Gallery
-from samekind.gallery.table import PictureTable
 from samekind.service.document import answers
 from samekind.service.etags import Known, has, unchanged
 from samekind.service.guard import API
 from samekind.service.refusals import UnknownItem
 from samekind.service.routes_galleries import GalleryName
 from samekind.service.schema import ID_PATTERN, Item, Place
-from samekind.service.served import Served
 from samekind.service.state import Service
 
 router = APIRouter(prefix=f"{API}/galleries/{{gallery}}/items", tags=["pictures"])
@@ -59,7 +53,7 @@ async def item(service: Service, gallery: GalleryName, item: ItemName) -> Item:
     opened = served.gallery
     row = _row(opened, item)
     places = [Place(uri=served.shown(uri), domain=domain) for uri, domain in opened.snapshot().places(row)]
-    width, height, size = await asyncio.to_thread(_measures, opened, item)
+    width, height, size = opened.snapshot().measures(row)
     first = places[0]
     return Item(id=item, uri=first.uri, domain=first.domain, width=width, height=height, bytes=size, places=places)
 
@@ -107,24 +101,8 @@ async def picture(service: Service, gallery: GalleryName, item: ItemName, known:
     return Response(data, media_type=kind, headers={**_SHOWN, "ETag": tag})
 
 
-def prepare(served: Mapping[str, Served]) -> None:
-    """Load what reads tables, which takes a second or more and would keep the first to ask waiting."""
-    for one in served.values():
-        with suppress(SamekindError):  # told to whoever asks
-            PictureTable.open(one.gallery.path)
-
-
 def _row(opened: Gallery, item: str) -> int:
     row = opened.snapshot().row_of(item)
     if row is None:
         raise UnknownItem(item)
     return row
-
-
-def _measures(opened: Gallery, item: str) -> tuple[int, int, int]:
-    """Width, height and bytes, from the newest version of the table: they belong to the content, as the id does."""
-    columns = ("width", "height", "size")
-    for batch in PictureTable.open(opened.path).scan(columns, f"id = '{item}'"):
-        for found in batch.to_pylist():
-            return found["width"], found["height"], found["size"]
-    raise UnknownItem(item)  # taken out since
