@@ -81,9 +81,12 @@ def service_with_token(galleries: list[Path], token: str, tmp_path_factory: pyte
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's chromium, or another one that is installed."""
+    """Debian's chromium, or another one that is installed.
+
+    Not for longer than a module, as its event loop runs meanwhile, beside which other tests could not have theirs.
+    """
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
         pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is installed")
