@@ -22,7 +22,6 @@ def test_a_search_is_shared_by_its_address(tabs, service, tmp_path):
     tab.settled(lambda: tab.page.get_by_label("Weight: Picture").fill("0.3"))
     tab.settled(lambda: tab.page.locator(".part[data-kind=without] input[type=checkbox]").uncheck())
     tab.settled(lambda: tab.page.click("[data-domain=cartoon]"))
-    tab.page.wait_for_timeout(300)
     other = tabs(tab.page.url)
     other.page.wait_for_selector(".column[data-state=ready]")
     assert other.searches[-1] == tab.searches[-1]  # picture and drawing too, byte by byte

@@ -23,7 +23,21 @@ def forgive(tab, *words):
 
 
 def asks_for(words):
-    return lambda route: any(term.get("text") == words for term in route.request.post_data_json["terms"])
+    def is_asked(request):
+        return request.url.endswith("/search") and any(
+            term.get("text") == words for term in request.post_data_json["terms"]
+        )
+
+    return is_asked
+
+
+def until(tab, condition):
+    """Let the page go on until the condition holds."""
+    for _ in range(300):
+        if condition():
+            return
+        tab.page.wait_for_timeout(50)
+    pytest.fail("nothing happened in 15 seconds")
 
 
 @pytest.mark.parametrize("aborts", [True, False])
@@ -34,18 +48,18 @@ def test_a_slow_answer_to_an_older_question_is_dropped(tabs, service, aborts):
     tab.open(service)
     held = []
     fish = asks_for("a fish")
-    tab.page.route(SEARCH, lambda route: held.append(route) if fish(route) else route.continue_())
+    tab.page.route(SEARCH, lambda route: held.append(route) if fish(route.request) else route.continue_())
     tab.page.fill("#words", "a fish")
-    tab.page.wait_for_timeout(600)
-    assert len(held) == 1
+    until(tab, lambda: held)
     assert tab.page.locator(".skeleton").count() > 0  # something is shown meanwhile
     tab.type("a house")
     houses = tab.hits()
     if aborts:
         assert held[0].request.failure
     else:
-        held[0].continue_()
-        tab.page.wait_for_timeout(600)
+        with tab.page.expect_response(lambda response: fish(response.request)):
+            held[0].continue_()
+        tab.page.wait_for_timeout(200)
     assert tab.hits() == houses
     assert tab.page.locator(".column").first.get_attribute("data-state") == "ready"
 
@@ -57,6 +71,7 @@ def test_old_hits_stay_until_new_ones_come(tabs, service):
     tab.page.route(SEARCH, lambda route: held.append(route))
     tab.page.fill("#words", "a house")
     tab.page.wait_for_selector(".column[data-state=stale]")
+    until(tab, lambda: held)
     assert tab.hits() == old
     assert tab.page.locator(".skeleton").count() == 0
     held[0].continue_()
@@ -181,10 +196,11 @@ def test_a_picture_that_is_gone_leaves_its_place(tabs, service):
 def test_no_more_pictures_than_a_query_has_room_for(tabs, service):
     tab = tabs(service)
     tab.type("a star")
-    for place in range(12):
-        tab.page.locator(".card .less").nth(place).evaluate("button => button.click()")
-    tab.page.wait_for_timeout(700)
-    assert tab.page.locator(".part").count() <= 13
-    tab.page.locator(".card .less[aria-pressed=false]").first.evaluate("button => button.click()")
-    tab.page.wait_for_selector("#note.shown")
-    assert "has room for 12 pictures" in tab.page.text_content("#note")
+    ids = tab.page.locator(".card").evaluate_all("all => all.map(each => each.dataset.id)")[:12]
+    full = tabs(f"{service}#t=a+star&" + "&".join(f"less={each}" for each in ids))
+    full.page.wait_for_selector(".column[data-state=ready]")
+    assert full.page.locator(".part").count() == 13
+    full.page.locator(".card .less[aria-pressed=false]").first.evaluate("button => button.click()")
+    full.page.wait_for_selector("#note.shown")
+    assert "has room for 12 pictures" in full.page.text_content("#note")
+    assert full.page.locator(".part").count() == 13
