@@ -38,6 +38,13 @@ def index(
     ] = False,
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads that open pictures.")] = None,
     allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Fetch pictures from http(s) addresses.")] = False,
+    ann: Annotated[
+        bool | None,
+        typer.Option(
+            "--ann/--no-ann",
+            help="Build an index for approximate searches, or remove it for good; by default large galleries get one.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON to standard output.")] = False,
 ) -> None:
     """Encode pictures into a gallery; only what is new or changed is read."""
@@ -54,7 +61,9 @@ def index(
             workers=workers,
             allow_urls=allow_urls,
             progress=show,
+            ann=ann,
         )
+    _tell_index(opened)
     if report.skipped:
         were = "picture was" if report.skipped == 1 else "pictures were"
         message(f"{report.skipped:,} {were} skipped; {short(str(opened.path / 'skipped.jsonl'))} says why.")
@@ -62,6 +71,14 @@ def index(
         json_result(report.to_json())
     else:
         result(printable(summary(report, short(str(opened.path)))) + "\n")
+
+
+def _tell_index(gallery: "Gallery") -> None:
+    """What there is of an index, for people."""
+    from samekind.gallery.ann import read_ann
+
+    if known := read_ann(gallery.path, gallery.meta.uuid):
+        message(known.summary())
 
 
 def _opened(folder: Path, retriever: str | None) -> "Gallery":

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from samekind.cli.console import json_result, printable, result, verb
 from samekind.errors import SamekindError, UsageError
+
+if TYPE_CHECKING:
+    from samekind.gallery.store import Gallery
 
 # The names that samekind gives to its own files; spelled out so that looking needs neither torch nor the gallery.
 CARD, GALLERY, CHECKPOINT = "card.json", "gallery.json", "config.json"
@@ -79,7 +82,18 @@ def _gallery(place: Path) -> dict[str, Any]:
 
     gallery = Gallery.open(place)
     facts = {"path": str(gallery.path), "rows": gallery.rows, "domains": gallery.domains}
-    return {"kind": "gallery", **facts, **gallery.meta.to_dict()}
+    return {"kind": "gallery", **facts, **gallery.meta.to_dict(), "index": _index(gallery)}
+
+
+def _index(gallery: "Gallery") -> dict[str, Any] | None:
+    """What is known of a gallery's index: in a sentence, and in figures."""
+    from samekind.gallery.ann import read_ann
+
+    try:
+        known = read_ann(gallery.path, gallery.meta.uuid)
+    except SamekindError as error:
+        return {"state": "damaged", "summary": str(error)}
+    return {"state": known.state, "summary": known.summary(), **known.to_dict()} if known else None
 
 
 def _file(place: Path) -> dict[str, Any]:

@@ -55,6 +55,8 @@ def search(
     opened = open_filled(gallery, retriever)
     _ = opened.retriever  # loaded here, so that the seconds reported are those of encoding alone
     hits = opened.search(query=parsed, k=k, domains=domain, where=where, exact=exact)
+    if opened.trouble:
+        message(opened.trouble)
     if as_json:
         json_result(hits.to_json())
     elif paths:
@@ -71,7 +73,7 @@ def _print_table(hits: "Hits") -> None:
     result(table(("rank", "score", "domain", "uri"), rows) if rows else "")
     message(
         f"{len(hits):,} of {hits.rows:,} pictures, {hits.encode_seconds:.2f} s to encode the query, "
-        f"{hits.search_seconds:.3f} s to search."
+        f"{hits.search_seconds:.3f} s to search{'' if hits.exact else ' by the index'}."
     )
 
 

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
 
 from samekind.errors import SamekindError
 from samekind.gallery.report import Teller
-from samekind.images.refs import ImageRef, Skip
+from samekind.images.refs import ImageRef, Skip, is_url
+from samekind.images.source import list_images
 
 LEDGER_COLUMNS = ("id", "seq", "uri", "domain", "size", "mtime_ns", "copies")
 
@@ -145,6 +147,24 @@ class Source:
     folder: str | None
     root: str | None
     listing: Iterator[ImageRef | Skip]
+
+
+def source_of(source: str | Path, domain: str | None, domain_from_folder: bool, allow_urls: bool) -> Source:
+    """Start a listing; raises UsageError when there is no such source."""
+    where = str(source) if is_url(str(source)) else _settled(Path(source))
+    found = list_images(where, domain=domain, domain_from_folder=domain_from_folder, allow_urls=allow_urls)
+    if is_url(where):
+        return Source(where, None, None, found)
+    folder = where if Path(where).is_dir() else None
+    return Source(str(source), folder, folder or str(Path(where).parent), found)
+
+
+def _settled(path: Path) -> str:
+    """The path as it appears in uris: absolute, without `..`, links kept."""
+    path = path.absolute()
+    if path.name == "..":
+        return os.path.realpath(path)
+    return str(Path(os.path.realpath(path.parent), path.name)) if ".." in path.parts else str(path)
 
 
 def make_plan(ledger: Ledger, sources: Sequence[Source], teller: Teller) -> Plan:

@@ -72,7 +72,7 @@ class IngestReport:
     new: content not seen before; duplicates: known content at one more place; moved: known content whose old place is
     gone; changed: other content at a known place; touched: new time of change, same content; relabelled: of the
     unchanged, those with a new domain; removed: places taken out; encoded: vectors computed; rows: contents in the
-    gallery afterwards.
+    gallery afterwards; ann: what ann.json says of the index afterwards, None without.
     """
 
     listed: int = 0
@@ -88,6 +88,7 @@ class IngestReport:
     encoded: int = 0
     rows: int = 0
     seconds: float = 0.0
+    ann: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What `samekind index --json` writes."""

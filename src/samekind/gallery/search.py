@@ -56,7 +56,7 @@ def top_k(
             for one, line in zip(best, scores if wanted is None else scores[:, wanted], strict=True):
                 for at in range(0, len(rows), _FEW):  # in pieces, because the first ones keep most of the rest out
                     one.offer(rows[at : at + _FEW], line[at : at + _FEW])
-        found += [_ranked(vectors, query, one.candidates(), k, space) for query, one in zip(part, best, strict=True)]
+        found += [rank(vectors, query, one.candidates(), k, space) for query, one in zip(part, best, strict=True)]
     return found
 
 
@@ -114,13 +114,14 @@ class _Best:
         self._limit = max(_FEW, 2 * len(rows))
 
 
-def _ranked(
+def rank(
     vectors: Float32[np.ndarray, "n w"],
     query: Float32[np.ndarray, " w"],
     rows: Int[np.ndarray, " c"],
     k: int,
     space: Space,
 ) -> Result:
+    """The k best of these rows by their scores in double precision, equal ones by row number."""
     scores = np.empty(len(rows))
     for start in range(0, len(rows), _FEW):
         part = slice(start, start + _FEW)

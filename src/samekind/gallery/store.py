@@ -11,21 +11,19 @@ from PIL import Image
 
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery import search
+from samekind.gallery.ann_build import Keeper
+from samekind.gallery.ann_search import Finder, nearest_rows, open_finder
 from samekind.gallery.commit import Writer
 from samekind.gallery.hits import Hit, Hits
 from samekind.gallery.ingest import Ingest, Options
-from samekind.gallery.lock import LOCK_NAME, write_lock
-from samekind.gallery.plan import LEDGER_COLUMNS, Ledger, Source, make_plan
+from samekind.gallery.lock import write_lock
+from samekind.gallery.making import check_retriever, create_gallery
+from samekind.gallery.plan import LEDGER_COLUMNS, Ledger, Source, make_plan, source_of
 from samekind.gallery.query import Query, Term
-from samekind.gallery.report import SKIPPED_NAME, IngestReport, Progress, Teller, write_skipped
-from samekind.gallery.schema import META_NAME, TABLE_NAME, Meta, RetrieverLike, read_meta, write_meta
-from samekind.gallery.spaces import space_of
+from samekind.gallery.report import IngestReport, Progress, Teller, write_skipped
+from samekind.gallery.schema import META_NAME, Meta, RetrieverLike, read_meta, write_meta
 from samekind.gallery.table import PictureTable, latest_version, refusals
-from samekind.gallery.vectors import CACHE_NAME, Snapshot, load_snapshot
-from samekind.images.refs import is_url
-from samekind.images.source import list_images
-
-_OWN = {LOCK_NAME, CACHE_NAME, SKIPPED_NAME, f"{TABLE_NAME}.lance"}
+from samekind.gallery.vectors import Snapshot, load_snapshot
 
 
 class Gallery:
@@ -36,11 +34,13 @@ class Gallery:
     """
 
     def __init__(self, path: Path, meta: Meta, retriever: RetrieverLike | None) -> None:
-        """Use `open`."""
+        """Use `open`. `trouble` says why there is no index to search with, after a search where there should be one."""
         self.path = path
         self.meta = meta
         self._retriever = retriever
         self._snapshot: Snapshot | None = None
+        self._finder: tuple[Snapshot, Finder | None] | None = None  # the index of a snapshot
+        self.trouble = ""
 
     @classmethod
     def open(cls, path: str | Path, retriever: RetrieverLike | None = None, *, create: bool | None = None) -> "Gallery":
@@ -55,10 +55,10 @@ class Gallery:
         if create and not (folder / META_NAME).exists():
             if retriever is None:
                 raise UsageError(f"There is no gallery {folder} yet; a new one needs a retriever to be opened with.")
-            _create(folder, retriever)
+            create_gallery(folder, retriever)
         meta = read_meta(folder)
         if retriever is not None:
-            _check_retriever(folder, meta, retriever)
+            check_retriever(folder, meta, retriever)
         return cls(folder, meta, retriever)
 
     @property
@@ -74,7 +74,7 @@ class Gallery:
                     f"The gallery {self.path} was filled by the retriever {self.meta.name}, which cannot be loaded "
                     f"from where it was ({error}). Say where it is now: --retriever DIR."
                 ) from error
-            _check_retriever(self.path, self.meta, retriever)
+            check_retriever(self.path, self.meta, retriever)
             self._retriever = retriever
         return self._retriever
 
@@ -113,6 +113,10 @@ class Gallery:
         """See what has been committed since."""
         self._snapshot = None
 
+    def _newest(self) -> Snapshot:
+        self.refresh()
+        return self.snapshot()
+
     def add(
         self,
         *sources: str | Path,
@@ -121,6 +125,7 @@ class Gallery:
         workers: int | None = None,
         allow_urls: bool = False,
         progress: Callable[[Progress], None] | None = None,
+        ann: bool | None = None,
     ) -> IngestReport:
         """Index folders, pictures, lists and manifests: only what is new or changed is read.
 
@@ -128,6 +133,9 @@ class Gallery:
         nothing. `domain` is given to all pictures (a manifest's own goes first), `domain_from_folder` gives them the
         name of the first folder below the source; a picture without either keeps the domain it had. `progress` is
         called a few times a second. Pictures that cannot be used are listed in skipped.jsonl.
+
+        `ann` builds an index for approximate searches (True), or removes it for good (False); None keeps one that is
+        there up to date, and builds one of itself for galleries of `ann.AUTOMATIC` pictures.
 
         Raises UsageError for sources that do not exist, SamekindError for a source without pictures, a gallery that is
         being indexed by another process, or a full disk; what was reported as done stays done.
@@ -137,13 +145,16 @@ class Gallery:
         if workers is not None and workers < 1:
             raise UsageError(f"The number of workers must be 1 or more, not {workers}.")
         began = time.monotonic()
-        found = [_source(source, domain, domain_from_folder, allow_urls) for source in sources]
+        found = [source_of(source, domain, domain_from_folder, allow_urls) for source in sources]
         options = Options(workers, allow_urls=allow_urls, inherit_domain=not domain_from_folder)
         with write_lock(self.path):
             try:
                 report = self._ingest(found, options, progress)
             finally:
                 self.refresh()
+            kept = Keeper(self.path, self.meta, self._newest, lambda: self.retriever).keep(ann)
+            self.refresh()
+            report.ann = kept.to_dict() if kept else None
             report.rows = self.rows
         report.seconds = time.monotonic() - began
         return report
@@ -186,7 +197,7 @@ class Gallery:
 
         `domains` keeps pictures that have a place in one of these; `where` is SQL over id, uri, domain, size, width,
         height and mtime_ns (of the first place by uri). Equal scores keep the order of insertion. A picture that is
-        itself in the gallery is found like any other. Every search is exact so far, whatever `exact` says.
+        itself in the gallery is found like any other. `exact` is that of `answers`.
 
         Raises UsageError for k < 1, an unknown domain, a wrong `where`, or no query; SamekindError for a gallery that
         has no pictures yet; ImageError for a picture that cannot be opened.
@@ -202,13 +213,13 @@ class Gallery:
         began = time.perf_counter()
         vector = composed.vector(self.retriever)
         encoded = time.perf_counter()
-        found = self.nearest(vector[None], k, domains=domains, where=where)[0]
+        (found,), compared = self.answers(vector[None], k, domains=domains, where=where, exact=exact)
         return Hits(
             hits=found,
             rows=self.rows,
             retriever=self.meta.sha256,
             retriever_name=self.meta.name,
-            exact=True,
+            exact=compared,
             encode_seconds=encoded - began,
             search_seconds=time.perf_counter() - encoded,
         )
@@ -221,17 +232,49 @@ class Gallery:
         offset: int = 0,
         domains: Sequence[str] | None = None,
         where: str | None = None,
+        exact: bool = True,
     ) -> list[tuple[Hit, ...]]:
         """The hits of many query vectors at once, each as the retriever would give it; raises as `search` does.
 
         `offset` of the best are left out, so that ranks begin at offset + 1.
         In the space poincare these are points strictly inside the unit ball; raises SamekindError for others.
         """
+        return self.answers(vectors, k, offset=offset, domains=domains, where=where, exact=exact)[0]
+
+    def answers(
+        self,
+        vectors: Float32[np.ndarray, "q d"],
+        k: int = 20,
+        *,
+        offset: int = 0,
+        domains: Sequence[str] | None = None,
+        where: str | None = None,
+        exact: bool = True,
+    ) -> tuple[list[tuple[Hit, ...]], bool]:
+        """`nearest`, and whether all of these hits are exact: compared with every row that the filters leave.
+
+        With `exact` false, an index names candidates, whose scores and order are the exact ones; every row is compared
+        where there is no index, and for the queries and filters that it is no good for (`ann_search.Finder.find`).
+        """
+        if k < 1:
+            raise UsageError(f"k must be 1 or more, not {k}.")
         snapshot, mask = self._chosen(domains, where)
         queries = snapshot.space.queries(vectors)
-        space, longest = snapshot.space, snapshot.longest
-        results = search.top_k(snapshot.vectors, queries, k + offset, mask, space=space, longest=longest)
-        return [search.hits(snapshot, result, domains, offset) for result in results]
+        finder = None if exact else self._found(snapshot)
+        results, compared = nearest_rows(snapshot, finder, queries, k + offset, mask)
+        self.trouble = finder.trouble if finder else self.trouble
+        return [search.hits(snapshot, result, domains, offset) for result in results], compared
+
+    def _found(self, snapshot: Snapshot) -> Finder | None:
+        """The index of this snapshot, looked for once."""
+        if self._finder is None or self._finder[0] is not snapshot:
+            self.trouble, finder = "", None
+            try:
+                finder = open_finder(self.path, self.meta, snapshot)
+            except SamekindError as error:
+                self.trouble = str(error)
+            self._finder = (snapshot, finder)
+        return self._finder[1]
 
     def matching(self, domains: Sequence[str] | None = None) -> int:
         """How many pictures a search in these domains ranks; raises UsageError for an unknown one."""
@@ -266,55 +309,3 @@ class Gallery:
                 f"samekind index PICTURES --gallery {self.path}"
             )
         return snapshot
-
-
-def _create(folder: Path, retriever: RetrieverLike) -> None:
-    """Make an empty gallery; gallery.json comes last, so that a folder with it has a table."""
-    space_of(retriever.space, f"The retriever {retriever.name}")
-    with refusals(folder):
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"{folder} is a file; choose a folder for the gallery.")
-        folder.mkdir(parents=True, exist_ok=True)
-        foreign = sorted(
-            entry.name
-            for entry in folder.iterdir()
-            if entry.name not in _OWN and not entry.name.startswith(f".{META_NAME}")
-        )
-        if foreign:
-            raise UsageError(
-                f"{folder} is no gallery and not empty (it has {foreign[0]}); choose a new or empty folder."
-            )
-        with write_lock(folder):
-            if not (folder / META_NAME).exists():
-                meta = Meta.of(retriever)
-                PictureTable.create(folder, meta.width)
-                write_meta(folder, meta)
-
-
-def _check_retriever(folder: Path, meta: Meta, retriever: RetrieverLike) -> None:
-    filled, given = ((one.sha256, one.dim, one.space) for one in (meta, retriever))
-    if filled != given:
-        whose, others = (f"sha256 {sha256[:12]}, {dim} numbers, {space}" for sha256, dim, space in (filled, given))
-        raise SamekindError(
-            f"The gallery {folder} was filled by the retriever {meta.name} ({whose}), whose vectors cannot be compared "
-            f"with those of {retriever.name} ({others}). Use {meta.name}, or index the pictures with {retriever.name} "
-            "into another gallery."
-        )
-
-
-def _source(source: str | Path, domain: str | None, domain_from_folder: bool, allow_urls: bool) -> Source:
-    """Start a listing; raises UsageError when there is no such source."""
-    where = str(source) if is_url(str(source)) else _settled(Path(source))
-    found = list_images(where, domain=domain, domain_from_folder=domain_from_folder, allow_urls=allow_urls)
-    if is_url(where):
-        return Source(where, None, None, found)
-    folder = where if Path(where).is_dir() else None
-    return Source(str(source), folder, folder or str(Path(where).parent), found)
-
-
-def _settled(path: Path) -> str:
-    """The path as it appears in uris: absolute, without `..`, links kept."""
-    path = path.absolute()
-    if path.name == "..":
-        return os.path.realpath(path)
-    return str(Path(os.path.realpath(path.parent), path.name)) if ".." in path.parts else str(path)

@@ -7,24 +7,39 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery.schema import TABLE_NAME, WHERE_COLUMNS, damaged, table_schema
 
 if TYPE_CHECKING:
     from lancedb import DBConnection
+    from lancedb.query import LanceVectorQueryBuilder
     from lancedb.table import Table
 
 _MANIFEST = re.compile(r"(\d+)\.manifest")
 _LAST = 2**64 - 1  # Lance's second naming scheme counts down from here, so that the newest sorts first
 _IDS_PER_DELETE = 500
+_INDEX = "ann"
+_BYTE = 8  # bits: the index of bits takes vectors of whole bytes only
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFacts:
+    """Of a vector index: what Lance calls its kind, the rows in it, those not in it yet, parts, bytes on disk."""
+
+    kind: str
+    rows: int
+    missing: int
+    parts: int
+    size: int
 
 
 class PictureTable:
@@ -111,6 +126,47 @@ class PictureTable:
                 listed = ", ".join(f"'{name}'" for name in ids[start : start + _IDS_PER_DELETE])
                 self._table.delete(f"id IN ({listed})")
 
+    def index(self) -> IndexFacts | None:
+        """The vector index of this version, None where there is none."""
+        with refusals(self.folder):
+            for one in self._table.list_indices():
+                if one.name == _INDEX:
+                    numbers = (one.num_indexed_rows, one.num_unindexed_rows, one.num_segments, one.size_bytes)
+                    return IndexFacts(one.index_type, *(int(number or 0) for number in numbers))
+        return None
+
+    def build_index(self, partitions: int, width: int) -> None:
+        """Make the vector index, instead of one that is there, of vectors of `width` numbers; all of it or nothing.
+
+        One bit of each number is kept (RaBitQ), or where these make no whole bytes the vectors themselves.
+        """
+        from lancedb.index import IvfFlat, IvfRq
+
+        kind = IvfFlat if width % _BYTE else IvfRq
+        with refusals(self.folder):
+            config = kind(distance_type="dot", num_partitions=partitions)
+            self._table.create_index("vector", config=config, name=_INDEX, replace=True)
+
+    def extend_index(self) -> None:
+        """Take the rows that are not in the vector index into it, as one more part of it."""
+        with refusals(self.folder):
+            self._table.optimize()
+
+    def drop_index(self) -> None:
+        """Remove the vector index."""
+        with refusals(self.folder):
+            self._table.drop_index(_INDEX)
+
+    def candidates(self, query: Float32[np.ndarray, " w"], count: int, probes: int) -> Int64[np.ndarray, " c"]:
+        """The `seq` of some `count` rows that have about the largest inner products with the query, in no order.
+
+        The index looks into `probes` of its cells; rows that are not in it are all compared.
+        """
+        with refusals(self.folder), _panics():
+            asked = cast("LanceVectorQueryBuilder", self._table.search(query, vector_column_name="vector"))
+            found = asked.distance_type("dot").nprobes(probes).limit(count).select(["seq", "_distance"]).to_arrow()
+        return np.asarray(found.column("seq").to_numpy())
+
     def tidy(self, keep: timedelta) -> None:
         """Join small files, and remove what no version of the last `keep` refers to. Only the lock's holder may."""
         with refusals(self.folder), warnings.catch_warnings():
@@ -145,6 +201,17 @@ def refusals(folder: Path) -> Iterator[None]:
         raise
     except (OSError, RuntimeError) as error:
         raise _refusal(folder, error) from error
+
+
+@contextmanager
+def _panics() -> Iterator[None]:
+    """Turn a panic in Lance, which an index with garbled files can cause and which is no Exception, into one."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise RuntimeError(str(error)) from error
 
 
 def _refusal(folder: Path, error: Exception) -> SamekindError:

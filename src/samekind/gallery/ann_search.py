@@ -1,0 +1,122 @@
+"""Searches by a gallery's vector index: it names candidates, which are scored and ranked as in an exact search."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int
+
+from samekind.errors import SamekindError
+from samekind.gallery.ann import Ann, Effort, read_ann
+from samekind.gallery.schema import Meta
+from samekind.gallery.search import Result, rank, top_k
+from samekind.gallery.table import PictureTable
+from samekind.gallery.vectors import Snapshot
+
+_TEN = 10  # hits that efforts are measured for
+_SPARE = 1.5  # more candidates than a filter leaves on average
+_NARROW = 0.05  # share of rows below which a filter is searched exactly: the whole costs less than its candidates would
+_MOST = 4  # a share of 1 / _MOST of all rows is the most that candidates may be
+
+
+class Finder:
+    """Approximate search in one snapshot."""
+
+    def __init__(self, table: PictureTable, ann: Ann, snapshot: Snapshot) -> None:
+        """`table` is at the snapshot's version."""
+        self.table = table
+        self.ann = ann
+        self.snapshot = snapshot
+        self.trouble = ""
+
+    def find(
+        self, query: Float32[np.ndarray, " w"], k: int, mask: Bool[np.ndarray, " n"] | None = None
+    ) -> Result | None:
+        """The k best rows as far as the index knows, ranked by their exact scores; None where only all rows will do.
+
+        None is for queries that are unlike all rows, where the index is not good enough for these, for filters that
+        leave few rows or that the candidates hardly pass, and for k that is no small part of all rows. What is
+        returned passes `mask`, and is k rows. An index that cannot be read is not asked again: `trouble` says why.
+        """
+        try:
+            return None if self.trouble else self._find(query, k, mask)
+        except SamekindError as error:
+            reason = str(error.__cause__ or error).splitlines()[0][:200]
+            self.trouble = _again(self.table.folder, f"cannot be read ({reason})")
+            return None
+
+    def _find(self, query: Float32[np.ndarray, " w"], k: int, mask: Bool[np.ndarray, " n"] | None) -> Result | None:
+        share = 1.0 if mask is None else float(np.count_nonzero(mask)) / max(1, len(mask))
+        if share < _NARROW:
+            return None
+        for effort in (self.ann.near, self.ann.far):
+            found = None if effort is None else self.ask(query, k, effort, mask, share)
+            if found and (effort is self.ann.far or self.ann.line is None or found[1][0] >= self.ann.line):
+                return found
+        return None
+
+    def ask(
+        self,
+        query: Float32[np.ndarray, " w"],
+        k: int,
+        effort: Effort,
+        mask: Bool[np.ndarray, " n"] | None = None,
+        share: float = 1.0,
+    ) -> Result | None:
+        """The k best rows with this effort, None where these are too many or too few to tell; `share` is the mask's."""
+        wanted = int(np.ceil(effort.candidates * max(1.0, k / _TEN)))
+        count = wanted if mask is None else int(wanted * _SPARE / share)
+        if count * _MOST > len(self.snapshot):
+            return None
+        rows = self._rows(self.table.candidates(query, count, effort.probes))
+        least = k if mask is None else wanted
+        if mask is not None:
+            rows = rows[mask[rows]]
+        if len(rows) < least:
+            return None
+        return rank(self.snapshot.vectors, query, rows, k, self.snapshot.space)
+
+    def _rows(self, seq: Int[np.ndarray, " c"]) -> Int[np.ndarray, " r"]:
+        """Row numbers, ascending, each once; what the snapshot does not have is left out."""
+        known = self.snapshot.seq
+        rows = np.unique(np.searchsorted(known, seq))
+        rows = rows[rows < len(known)]
+        return np.asarray(rows[np.isin(known[rows], seq)])
+
+
+def open_finder(folder: Path, meta: Meta, snapshot: Snapshot) -> Finder | None:
+    """The index of this version of the gallery; None where there is none that may be used.
+
+    Raises SamekindError, with what to do, for one that is damaged, or made by another version.
+    """
+    ann = read_ann(folder, meta.uuid)
+    if ann is None or ann.state != "ready" or snapshot.version < ann.version:
+        return None
+    table = PictureTable.open(folder)
+    if table.version != snapshot.version:
+        table = table.at(snapshot.version)
+    if table.index() is None:
+        raise SamekindError(_again(folder, "is gone"))
+    return Finder(table, ann, snapshot)
+
+
+def _again(folder: Path, what: str) -> str:
+    return (
+        f"The index of the gallery {folder} {what}. Searches compare with every picture until it is built again: "
+        f"samekind index PICTURES --gallery {folder} --ann"
+    )
+
+
+def nearest_rows(
+    snapshot: Snapshot,
+    finder: Finder | None,
+    queries: Float32[np.ndarray, "q w"],
+    k: int,
+    mask: Bool[np.ndarray, " n"] | None,
+) -> tuple[list[Result], bool]:
+    """Per query the k best rows, from the index where that is able to, and whether every row was compared for all."""
+    found = [finder.find(query, k, mask) if finder else None for query in queries]
+    left = [number for number, result in enumerate(found) if result is None]
+    space, longest = snapshot.space, snapshot.longest
+    compared = top_k(snapshot.vectors, queries[left], k, mask, space=space, longest=longest)
+    exact = dict(zip(left, compared, strict=True))
+    return [result or exact[number] for number, result in enumerate(found)], len(left) == len(queries)
