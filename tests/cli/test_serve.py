@@ -225,7 +225,7 @@ def test_pictures_outside_of_what_was_indexed_are_told_of_and_shown_if_allowed(
     assert "3 of the 6 pictures of moved lie outside" in err
     assert f"To show them: --root {pictures}/photo." in err
     with (
-        serving("--gallery", str(moved), "--root", str(pictures / "photo")) as (process, address),
+        serving("--gallery", str(moved), "--root", str(pictures / "photo" / ".." / "photo")) as (process, address),
         Client(address) as client,
     ):
         assert client.thumbnail("moved", hits[0].id)[8:12] == b"WEBP"
