@@ -77,6 +77,15 @@ def test_an_index_finds_what_comparing_all_rows_finds_with_the_same_scores(galle
     assert gallery.nearest(queries, 10) == true, "exact is the default"
 
 
+@pytest.mark.parametrize("k", [1, 20, 60])
+def test_more_hits_than_were_measured_take_more_effort(gallery: Gallery, k: int) -> None:
+    queries = clustered(40, DIM, seed=11)
+    assert shared(gallery.nearest(queries, k, exact=False), gallery.nearest(queries, k)) >= AIM
+    second = gallery.nearest(queries, 5, offset=5, exact=False)
+    assert [hits[0].rank for hits in second] == [6] * 40
+    assert gallery.answers(queries, 101, exact=False)[1] is True
+
+
 def test_hits_say_whether_they_are_exact(gallery: Gallery) -> None:
     assert gallery.search(text="x", k=5).exact
     query = gallery.snapshot().vectors_of([7])

@@ -90,8 +90,8 @@ def _others(rows: Int[np.ndarray, " k"], scores: Float64[np.ndarray, " k"], own:
 def asked(finder: Finder, drawn: Sample, effort: Effort) -> Answer:
     """Ask with one effort. Whatever scores as well as the tenth best counts as found: ties have no order."""
     recall, first = np.zeros(len(drawn.own)), np.full(len(drawn.own), -np.inf)
-    # Eleven are asked for, with no more candidates than ten would have.
-    alike = replace(effort, candidates=effort.candidates * TEN // (TEN + 1))
+    # Eleven are asked for, with no more effort than ten would have.
+    alike = Effort(*(part * TEN // (TEN + 1) for part in (effort.probes, effort.candidates)))
     for number, (query, own, best) in enumerate(zip(drawn.queries, drawn.own, drawn.best, strict=True)):
         if found := finder.ask(query, TEN + 1, alike):
             scores = _others(*found, int(own))

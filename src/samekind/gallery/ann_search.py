@@ -13,6 +13,7 @@ from samekind.gallery.table import PictureTable
 from samekind.gallery.vectors import Snapshot
 
 _TEN = 10  # hits that efforts are measured for
+_DEEP = 100  # hits beyond which nothing is known of an effort
 _SPARE = 1.5  # more candidates than a filter leaves on average
 _NARROW = 0.05  # share of rows below which a filter is searched exactly: the whole costs less than its candidates would
 _MOST = 4  # a share of 1 / _MOST of all rows is the most that candidates may be
@@ -34,8 +35,9 @@ class Finder:
         """The k best rows as far as the index knows, ranked by their exact scores; None where only all rows will do.
 
         None is for queries that are unlike all rows, where the index is not good enough for these, for filters that
-        leave few rows or that the candidates hardly pass, and for k that is no small part of all rows. What is
-        returned passes `mask`, and is k rows. An index that cannot be read is not asked again: `trouble` says why.
+        leave few rows or that the candidates hardly pass, and for more than a hundred hits, or a large part of all
+        rows. What is returned passes `mask`, and is k rows. An index that cannot be read is not asked again: `trouble`
+        says why.
         """
         try:
             return None if self.trouble else self._find(query, k, mask)
@@ -63,11 +65,12 @@ class Finder:
         share: float = 1.0,
     ) -> Result | None:
         """The k best rows with this effort, None where these are too many or too few to tell; `share` is the mask's."""
-        wanted = int(np.ceil(effort.candidates * max(1.0, k / _TEN)))
+        times = max(1.0, k / _TEN)  # what is further away is in more cells
+        wanted, probes = int(np.ceil(effort.candidates * times)), int(np.ceil(effort.probes * times))
         count = wanted if mask is None else int(wanted * _SPARE / share)
-        if count * _MOST > len(self.snapshot):
+        if k > _DEEP or count * _MOST > len(self.snapshot):
             return None
-        rows = self._rows(self.table.candidates(query, count, effort.probes))
+        rows = self._rows(self.table.candidates(query, count, min(probes, self.ann.partitions)))
         least = k if mask is None else wanted
         if mask is not None:
             rows = rows[mask[rows]]
