@@ -90,14 +90,14 @@ def make_checkpoint(folder: Path, patch: int) -> Path:
     return folder
 
 
-def make_gallery(folder: Path, rows: int, meta: Meta) -> None:
-    """A gallery as the indexer would leave it, of random unit vectors, without pictures."""
+def make_gallery(folder: Path, rows: int, meta: Meta, given: np.ndarray | None = None) -> None:
+    """A gallery as the indexer would leave it, of these or of random unit vectors, without pictures."""
     write_meta(folder, meta)
     table = PictureTable.create(folder, meta.dim)
     rng = np.random.default_rng(0)
     for start in range(0, rows, PART):
         numbers = range(start, min(start + PART, rows))
-        vectors = unit(rng, len(numbers), meta.dim)
+        vectors = unit(rng, len(numbers), meta.dim) if given is None else given[start : numbers.stop]
         columns = {
             "id": [f"{number:024x}" for number in numbers],
             "seq": list(numbers),
