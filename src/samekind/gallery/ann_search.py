@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float32
 
 from samekind.errors import SamekindError
 from samekind.gallery.ann import Ann, Effort, read_ann
@@ -70,20 +70,14 @@ class Finder:
         count = wanted if mask is None else int(wanted * _SPARE / share)
         if k > _DEEP or count * _MOST > len(self.snapshot):
             return None
-        rows = self._rows(self.table.candidates(query, count, min(probes, self.ann.partitions)))
+        found = self.table.candidates(query, count, min(probes, self.ann.partitions))
+        rows = self.snapshot.at_addresses(found)
         least = k if mask is None else wanted
         if mask is not None:
             rows = rows[mask[rows]]
         if len(rows) < least:
             return None
         return rank(self.snapshot.vectors, query, rows, k, self.snapshot.space)
-
-    def _rows(self, seq: Int[np.ndarray, " c"]) -> Int[np.ndarray, " r"]:
-        """Row numbers, ascending, each once; what the snapshot does not have is left out."""
-        known = self.snapshot.seq
-        rows = np.unique(np.searchsorted(known, seq))
-        rows = rows[rows < len(known)]
-        return np.asarray(rows[np.isin(known[rows], seq)])
 
 
 def open_finder(folder: Path, meta: Meta, snapshot: Snapshot) -> Finder | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt64
 
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery.schema import TABLE_NAME, WHERE_COLUMNS, damaged, table_schema
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MANIFEST = re.compile(r"(\d+)\.manifest")
 _LAST = 2**64 - 1  # Lance's second naming scheme counts down from here, so that the newest sorts first
 _IDS_PER_DELETE = 500
+ADDRESS = "_rowid"
 _INDEX = "ann"
 _BYTE = 8  # bits: the index of bits takes vectors of whole bytes only
 
@@ -88,10 +89,12 @@ class PictureTable:
                 raise damaged(self.folder, f"its version {version} is gone") from error
         return older
 
-    def scan(self, columns: Sequence[str], where: str | None = None) -> Iterator[pa.RecordBatch]:
-        """Batches of these columns, in no particular order."""
+    def scan(
+        self, columns: Sequence[str], where: str | None = None, *, addresses: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches of these columns, in no particular order; with `addresses`, also of ADDRESS: see `candidates`."""
         with refusals(self.folder):
-            query = self._table.search().select(list(columns))
+            query = self._table.search().select(list(columns)).with_row_id(addresses)
             yield from (query.where(where) if where else query).to_batches()
 
     def filter(self, where: str) -> Int64[np.ndarray, " m"]:
@@ -157,15 +160,16 @@ class PictureTable:
         with refusals(self.folder):
             self._table.drop_index(_INDEX)
 
-    def candidates(self, query: Float32[np.ndarray, " w"], count: int, probes: int) -> Int64[np.ndarray, " c"]:
-        """The `seq` of some `count` rows that have about the largest inner products with the query, in no order.
+    def candidates(self, query: Float32[np.ndarray, " w"], count: int, probes: int) -> UInt64[np.ndarray, " c"]:
+        """The addresses of some `count` rows that have about the largest inner products with the query, in no order.
 
-        The index looks into `probes` of its cells; rows that are not in it are all compared.
+        The index looks into `probes` of its cells; rows that are not in it are all compared. An address is where Lance
+        has a row, in this version of the table alone: to look up a column instead would take longer than all the rest.
         """
         with refusals(self.folder), _panics():
             asked = cast("LanceVectorQueryBuilder", self._table.search(query, vector_column_name="vector"))
-            found = asked.distance_type("dot").nprobes(probes).limit(count).select(["seq", "_distance"]).to_arrow()
-        return np.asarray(found.column("seq").to_numpy())
+            found = asked.distance_type("dot").nprobes(probes).limit(count).select(["_distance"]).with_row_id(True)
+            return np.asarray(found.to_arrow().column(ADDRESS).to_numpy())
 
     def tidy(self, keep: timedelta) -> None:
         """Join small files, and remove what no version of the last `keep` refers to. Only the lock's holder may."""

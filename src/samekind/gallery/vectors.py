@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.ipc as ipc
 import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float32, Int, UInt64
 
 from samekind.errors import SamekindError
 from samekind.gallery.schema import Meta, table_schema, write_atomically
 from samekind.gallery.spaces import Space
-from samekind.gallery.table import PictureTable, latest_version
+from samekind.gallery.table import ADDRESS, PictureTable, latest_version
 
 CACHE_NAME = "cache"
 _FORMAT = "2"
@@ -42,6 +42,20 @@ class Snapshot:
     def seq(self) -> Int[np.ndarray, " n"]:
         """When each row was inserted; ascending."""
         return np.asarray(self.rows.column("seq").to_numpy())
+
+    def at_addresses(self, addresses: UInt64[np.ndarray, " c"]) -> Int[np.ndarray, " r"]:
+        """The rows that the table has at these addresses, ascending, each once; those that are none are left out."""
+        known, order = self._addresses
+        places = np.searchsorted(known, addresses)
+        places[places == len(known)] = 0
+        return np.asarray(np.unique(order[places[known[places] == addresses]]))
+
+    @cached_property
+    def _addresses(self) -> tuple[UInt64[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+        """Ascending, and whose they are: rows that were changed have moved to the table's end."""
+        addresses = np.asarray(self.rows.column(ADDRESS).to_numpy())
+        order = np.argsort(addresses, kind="stable")
+        return addresses[order], order
 
     @cached_property
     def longest(self) -> float:
@@ -132,8 +146,8 @@ def load_snapshot(folder: Path, meta: Meta) -> Snapshot:
 def _build(folder: Path, meta: Meta) -> Snapshot:
     table = PictureTable.open(folder)
     version = table.version
-    schema = pa.schema([table_schema(meta.width).field(name) for name in _COLUMNS])
-    rows = pa.Table.from_batches(list(table.scan(_COLUMNS)), schema).combine_chunks()
+    schema = pa.schema([*(table_schema(meta.width).field(name) for name in _COLUMNS), (ADDRESS, pa.uint64())])
+    rows = pa.Table.from_batches(list(table.scan(_COLUMNS, addresses=True)), schema).combine_chunks()
     rows = rows.take(np.argsort(rows.column("seq").to_numpy())).combine_chunks()
     batch = rows.to_batches()[0] if rows.num_rows else pa.RecordBatch.from_pylist([], rows.schema)
     try:
