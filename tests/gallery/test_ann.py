@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from rows import appended, clustered, kept, made, unit
 
-from samekind.errors import SamekindError
+from samekind.errors import SamekindError, UsageError
 from samekind.gallery import ann_build, ann_measure
 from samekind.gallery.ann import AIM, read_ann
 from samekind.gallery.hits import Hit
@@ -23,6 +23,9 @@ from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable
 
 ROWS, DIM = 3000, 16
+CLOSE = (
+    0.97  # AIM holds for the queries of the measurement; others, and another draw of the index, may be luckier or not
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,7 @@ def test_an_index_finds_what_comparing_all_rows_finds_with_the_same_scores(galle
     found, compared = gallery.answers(queries, 10, exact=False)
     true, all_rows = gallery.answers(queries, 10)
     assert (compared, all_rows) == (False, True)
-    assert shared(found, true) >= AIM
+    assert shared(found, true) >= CLOSE
     scores = {hit.id: hit.score for hits in gallery.nearest(queries[:1], ROWS) for hit in hits}
     assert all(hit.score == scores[hit.id] for hit in found[0])
     assert [hit.rank for hit in found[0]] == list(range(1, 11))
@@ -80,7 +83,7 @@ def test_an_index_finds_what_comparing_all_rows_finds_with_the_same_scores(galle
 @pytest.mark.parametrize("k", [1, 20, 60])
 def test_more_hits_than_were_measured_take_more_effort(gallery: Gallery, k: int) -> None:
     queries = clustered(40, DIM, seed=11)
-    assert shared(gallery.nearest(queries, k, exact=False), gallery.nearest(queries, k)) >= AIM
+    assert shared(gallery.nearest(queries, k, exact=False), gallery.nearest(queries, k)) >= CLOSE
     second = gallery.nearest(queries, 5, offset=5, exact=False)
     assert [hits[0].rank for hits in second] == [6] * 40
     assert gallery.answers(queries, 101, exact=False)[1] is True
@@ -152,7 +155,7 @@ def test_rows_that_leave_or_change_places_are_followed(gallery: Gallery) -> None
         assert [hits[0].uri for hits in found] == [f"/moved/{n}.jpg" for n in moved], round_
         gone = gallery.nearest(vectors[::10], 10, exact=False)
         assert not any(int(hit.id, 16) % 10 == 0 for hits in gone for hit in hits), round_
-        assert shared(gone, gallery.nearest(vectors[::10], 10)) >= AIM
+        assert shared(gone, gallery.nearest(vectors[::10], 10)) >= CLOSE
 
 
 def test_when_all_rows_leave_and_others_come_nothing_is_mixed_up(gallery: Gallery) -> None:
@@ -161,7 +164,7 @@ def test_when_all_rows_leave_and_others_come_nothing_is_mixed_up(gallery: Galler
     appended(gallery.path, unit(np.random.default_rng(1).normal(size=(1200, DIM))))
     assert kept(gallery) is not None
     queries = clustered(30, DIM, seed=9)
-    assert shared(gallery.nearest(queries, 10, exact=False), gallery.nearest(queries, 10)) >= AIM
+    assert shared(gallery.nearest(queries, 10, exact=False), gallery.nearest(queries, 10)) >= CLOSE
 
 
 def test_a_reader_keeps_its_version_and_survives_its_tidying(gallery: Gallery) -> None:
@@ -176,8 +179,8 @@ def test_a_reader_keeps_its_version_and_survives_its_tidying(gallery: Gallery) -
     appended(gallery.path, clustered(20, DIM, seed=4))
     PictureTable.open(gallery.path).tidy(timedelta(0))
     true = fresh.nearest(queries, 10)
-    assert shared(fresh.nearest(queries, 10, exact=False), true) >= AIM
-    assert shared(reader.nearest(queries, 10, exact=False), reader.nearest(queries, 10)) >= AIM
+    assert shared(fresh.nearest(queries, 10, exact=False), true) >= CLOSE
+    assert shared(reader.nearest(queries, 10, exact=False), reader.nearest(queries, 10)) >= CLOSE
 
 
 @pytest.mark.parametrize(
@@ -198,7 +201,7 @@ def test_filters_hold_and_give_all_they_can(gallery: Gallery, filters: dict[str,
     allowed = {hit.id for hit in gallery.nearest(queries[:1], ROWS, **filters)[0]}  # type: ignore[arg-type]
     assert [len(hits) for hits in found] == [min(10, len(allowed))] * 20
     assert all(hit.id in allowed for hits in found for hit in hits)
-    assert shared(found, true) >= AIM
+    assert shared(found, true) >= CLOSE
 
 
 def test_a_filter_that_is_far_from_the_query_is_searched_exactly(tmp_path: Path) -> None:
@@ -210,7 +213,7 @@ def test_a_filter_that_is_far_from_the_query_is_searched_exactly(tmp_path: Path)
     kept(gallery, wanted=True)
     queries = unit(clustered(20, DIM, seed=7) + 3 * direction)
     found = gallery.nearest(queries, 10, domains=["photo"], exact=False)
-    assert shared(found, gallery.nearest(queries, 10, domains=["photo"])) >= AIM
+    assert shared(found, gallery.nearest(queries, 10, domains=["photo"])) >= CLOSE
 
 
 def test_an_index_below_the_aim_is_not_used_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,9 +231,9 @@ def test_an_index_below_the_aim_is_not_used_and_says_so(tmp_path: Path, monkeypa
 def test_large_galleries_get_an_index_unasked_and_refusing_it_is_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gallery = made(tmp_path / "g", clustered(1500, DIM))
+    gallery = made(tmp_path / "g", clustered(ROWS, DIM))
     assert kept(gallery) is None
-    monkeypatch.setattr(ann_build, "AUTOMATIC", 1500)
+    monkeypatch.setattr(ann_build, "AUTOMATIC", ROWS)
     ann = kept(gallery)
     assert ann is not None
     assert ann.state == "ready"
@@ -292,7 +295,7 @@ def test_a_build_that_is_killed_leaves_an_exact_gallery_and_the_next_run_finishe
     ann = kept(gallery)
     assert ann is not None
     assert ann.state == "ready", "a build that was asked for is not forgotten"
-    assert shared(gallery.nearest(queries, 10, exact=False), true) >= AIM
+    assert shared(gallery.nearest(queries, 10, exact=False), true) >= CLOSE
 
 
 @pytest.mark.parametrize("damage", ["garbled", "cut", "gone", "dropped"])
@@ -342,14 +345,23 @@ def test_facts_of_another_version_or_garbled_ones_are_told_and_made_anew(
     assert gallery.trouble == ""
 
 
-def test_points_of_the_ball_are_found_by_inner_products_and_ranked_by_their_distance(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    points = clustered(ROWS, DIM) * rng.uniform(0.1, 0.95, (ROWS, 1)).astype(np.float32)
-    gallery = made(tmp_path / "g", points, "poincare")
+def test_an_index_of_points_of_the_ball_is_refused_and_none_is_built_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = made(tmp_path / "g", clustered(1200, DIM) * np.float32(0.5), "poincare")
+    with pytest.raises(UsageError, match=r"space poincare.*searches are exact"):
+        gallery.add(tmp_path, ann=True)
+    monkeypatch.setattr(ann_build, "AUTOMATIC", 1000)
+    assert kept(gallery) is None
+    assert gallery.answers(gallery.snapshot().vectors_of([3]), 10, exact=False)[1] is True
+
+
+def test_vectors_that_make_no_whole_bytes_of_bits_are_indexed_as_they_are(tmp_path: Path) -> None:
+    gallery = made(tmp_path / "g", clustered(ROWS, 17))
     ann = kept(gallery, wanted=True)
     assert ann is not None
-    assert (ann.state, ann.kind) == ("ready", "IvfFlat"), "17 numbers make no whole bytes of bits"
-    queries = clustered(40, DIM, seed=4) * rng.uniform(0.1, 0.95, (40, 1)).astype(np.float32)
+    assert (ann.state, ann.kind) == ("ready", "IvfFlat")
+    queries = clustered(40, 17, seed=4)
     found, compared = gallery.answers(queries, 10, exact=False)
     assert not compared
-    assert shared(found, gallery.nearest(queries, 10)) >= AIM
+    assert shared(found, gallery.nearest(queries, 10)) >= CLOSE

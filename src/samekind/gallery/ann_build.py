@@ -6,11 +6,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from samekind.errors import SamekindError
+from samekind.errors import SamekindError, UsageError
 from samekind.gallery.ann import AUTOMATIC, FEWEST, Ann, now, read_ann, write_ann
 from samekind.gallery.ann_measure import sample, tuned
 from samekind.gallery.ann_search import Finder
 from samekind.gallery.schema import Meta, RetrieverLike
+from samekind.gallery.spaces import COSINE
 from samekind.gallery.table import PictureTable, refusals
 from samekind.gallery.vectors import Snapshot
 
@@ -35,12 +36,21 @@ class Keeper:
         self._snapshot = snapshot
         self._retriever = retriever
 
+    def check(self, wanted: bool | None) -> None:
+        """Raise UsageError for an index that is asked for in a space that it is no good for."""
+        if wanted and self.meta.space != COSINE.name:
+            raise UsageError(
+                f"The vectors of the gallery {self.folder} are of the space {self.meta.space}, where an index saves no "
+                "time: it finds the nearest only if it looks nearly everywhere. Leave --ann away: searches are exact."
+            )
+
     def keep(self, wanted: bool | None) -> Ann | None:
         """Build (True), remove (False), or keep what there is and build where there are many rows (None).
 
-        Returns what is known of the index now, None where there is none. Raises UsageError for too few rows to build
-        of, SamekindError for a full disk; pictures that are in the gallery stay.
+        Returns what is known of the index now, None where there is none. Raises UsageError as `check` does, and
+        SamekindError for a full disk; pictures that are in the gallery stay.
         """
+        self.check(wanted)
         known = None
         with suppress(SamekindError):  # damaged, or of another version: made anew where it is wanted
             known = read_ann(self.folder, self.meta.uuid)
@@ -48,7 +58,8 @@ class Keeper:
             return self._remove()
         table = PictureTable.open(self.folder)
         rows = table.rows
-        if wanted is None and (known.state == "refused" if known else rows < AUTOMATIC):
+        unasked = rows < AUTOMATIC or self.meta.space != COSINE.name
+        if wanted is None and (known.state == "refused" if known else unasked):
             return known
         if rows < FEWEST:
             return self._too_few(known)

@@ -65,14 +65,14 @@ class Finder:
         share: float = 1.0,
     ) -> Result | None:
         """The k best rows with this effort, None where these are too many or too few to tell; `share` is the mask's."""
-        times = max(1.0, k / _TEN)  # what is further away is in more cells
-        wanted, probes = int(np.ceil(effort.candidates * times)), int(np.ceil(effort.probes * times))
-        count = wanted if mask is None else int(wanted * _SPARE / share)
+        times = max(1.0, k / share / _TEN)  # of all rows' best, that many are needed; further away is in more cells
+        count, probes = (int(np.ceil(part * times)) for part in (effort.candidates, effort.probes))
+        count = count if mask is None else int(count * _SPARE)
         if k > _DEEP or count * _MOST > len(self.snapshot):
             return None
         found = self.table.candidates(query, count, min(probes, self.ann.partitions))
         rows = self.snapshot.at_addresses(found)
-        least = k if mask is None else wanted
+        least = k if mask is None else effort.candidates * max(1.0, k / _TEN)
         if mask is not None:
             rows = rows[mask[rows]]
         if len(rows) < least:

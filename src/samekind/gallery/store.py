@@ -147,12 +147,14 @@ class Gallery:
         began = time.monotonic()
         found = [source_of(source, domain, domain_from_folder, allow_urls) for source in sources]
         options = Options(workers, allow_urls=allow_urls, inherit_domain=not domain_from_folder)
+        keeper = Keeper(self.path, self.meta, self._newest, lambda: self.retriever)
+        keeper.check(ann)
         with write_lock(self.path):
             try:
                 report = self._ingest(found, options, progress)
             finally:
                 self.refresh()
-            kept = Keeper(self.path, self.meta, self._newest, lambda: self.retriever).keep(ann)
+            kept = keeper.keep(ann)
             self.refresh()
             report.ann = kept.to_dict() if kept else None
             report.rows = self.rows
