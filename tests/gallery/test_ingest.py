@@ -11,7 +11,7 @@ import pytest
 from palette import PaletteRetriever, paint, places
 
 from samekind.errors import SamekindError, UsageError
-from samekind.gallery import ingest
+from samekind.gallery import ingest, opening
 from samekind.gallery.report import Progress
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable
@@ -53,7 +53,7 @@ def test_a_second_run_reads_and_writes_nothing(
     gallery: Gallery, photos: Path, retriever: PaletteRetriever, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, encoded = PictureTable.open(gallery.path).version, retriever.encoded
-    monkeypatch.setattr(ingest, "read", None)  # calling it would raise
+    monkeypatch.setattr(opening, "read", None)  # calling it would raise
     report = gallery.add(photos)
     assert (report.listed, report.unchanged, report.encoded, retriever.encoded) == (6, 6, 0, encoded)
     assert PictureTable.open(gallery.path).version == before
@@ -250,7 +250,7 @@ def test_a_picture_that_cannot_be_read_for_now_stays(
         raise UnreadableError(f"{uri} cannot be read: input/output error")
 
     os.utime(photos / "0.png", ns=(1, 1))
-    monkeypatch.setattr(ingest, "read", refuse)
+    monkeypatch.setattr(opening, "read", refuse)
     report = gallery.add(photos)
     assert (report.skipped, report.removed, report.rows) == (1, 0, 6)
 

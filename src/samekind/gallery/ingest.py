@@ -1,51 +1,25 @@
-"""Indexing: pictures are read, hashed and encoded in a bounded pipeline, and committed in groups."""
+"""Indexing: pictures are opened and encoded in a bounded pipeline, and committed in groups."""
 
-import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from samekind.errors import SamekindError
 from samekind.gallery.commit import NewRow, Writer
+from samekind.gallery.opening import Opened, Reader
 from samekind.gallery.plan import PASSING, Ledger, Place, Plan, absent
 from samekind.gallery.report import IngestReport, Teller
 from samekind.gallery.schema import RetrieverLike
 from samekind.gallery.spaces import SPACES, Space
-from samekind.images.decode import decode, read
-from samekind.images.errors import ImageError
-from samekind.images.refs import ImageRef, Skip, is_url
+from samekind.images.refs import Skip, is_url
 
 BATCH = 32  # pictures per forward pass
 WAITING = 4 * BATCH  # prepared pictures that wait for others of their domain, at most
 COMMIT_ROWS = 4096  # rows that wait for a commit at most,
 COMMIT_SECONDS = 5.0  # and how long: a commit takes milliseconds, but leaves a file behind
-
-_ID_DIGITS = 24  # of the SHA-256: among a million million contents two share them with probability 1e-5
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to read: threads (None: as many as cores), whether URLs are fetched, whether what moved keeps its domain."""
-
-    workers: int | None = None
-    allow_urls: bool = False
-    inherit_domain: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A picture that was read: its hash, and its pixels unless the gallery has the content."""
-
-    ref: ImageRef
-    digest: str
-    size: int
-    pixels: UInt8[np.ndarray, "h w 3"] | None = None
-    width: int = 0
-    height: int = 0
 
 
 class Ingest:
@@ -56,15 +30,19 @@ class Ingest:
         retriever: Callable[[], RetrieverLike],
         writer: Writer,
         plan: Plan,
-        options: Options,
+        reader: Reader,
         teller: Teller,
+        *,
+        inherit_domain: bool = True,
     ) -> None:
+        """`inherit_domain`: what moved keeps its domain."""
         self._lent = retriever
         self.writer = writer
         self.retriever: RetrieverLike
         self.ledger: Ledger = writer.ledger
         self.plan = plan
-        self.options = options
+        self._reader = reader
+        self._inherit_domain = inherit_domain
         self.skipped: list[Skip] = list(plan.skipped.values())
         self.report = IngestReport(listed=plan.total, unchanged=plan.unchanged, relabelled=plan.relabelled)
         self._gone = set(plan.gone)
@@ -95,17 +73,12 @@ class Ingest:
         return self.report
 
     def _read_all(self) -> None:
-        # Here, because it brings torch along, which listing an unchanged gallery can do without.
-        from samekind.retriever.encode import default_workers, ordered_map
-
         if not self.plan.pending:
             return
         self.retriever = self._lent()
-        pending: Iterator[ImageRef] = iter(list(self.plan.pending.values()))
-        workers = self.options.workers or default_workers()
-        loaded = ordered_map(self._load, pending, workers=workers, look_ahead=2 * BATCH + workers)
-        with closing(loaded):  # type: ignore[type-var]
-            for outcome in loaded:
+        opened = self._reader(self.retriever, list(self.plan.pending.values()), self.ledger.rows)
+        with closing(opened):  # type: ignore[type-var]
+            for outcome in opened:
                 if isinstance(outcome, Skip):
                     self._skip(outcome)
                 else:
@@ -118,51 +91,38 @@ class Ingest:
         for domain in list(self._buffers):
             self._encode(domain)
 
-    def _load(self, ref: ImageRef) -> Loaded | Skip:
-        """Read, hash, decode, prepare; runs in the threads. Whatever goes wrong concerns this picture alone."""
-        described = ""  # what reading raises names the picture already
-        try:
-            data = read(ref.uri, allow_urls=self.options.allow_urls)
-            digest = hashlib.sha256(data).hexdigest()
-            if digest[:_ID_DIGITS] in self.ledger.rows:
-                return Loaded(ref, digest, len(data))
-            described = f"{ref.uri}: "
-            decoded = decode(data, target=self.retriever.preprocess.target)
-            pixels = self.retriever.prepare(decoded.image)
-            return Loaded(ref, digest, len(data), pixels, decoded.width, decoded.height)
-        except ImageError as error:
-            return Skip(ref.uri, error.reason, described + str(error))
-        except Exception as error:  # a shape or a mode that nobody thought of
-            return Skip(ref.uri, "failed", f"{ref.uri} cannot be prepared: {type(error).__name__}: {error}")
-
     def _skip(self, skip: Skip) -> None:
         self.skipped.append(skip)
         if skip.reason not in PASSING and skip.uri in self.ledger.places:
             self.ledger.detach(skip.uri)
             self.report.removed += 1
 
-    def _take(self, loaded: Loaded) -> None:
+    def _take(self, opened: Opened) -> None:
         """Put a place to the row of its content, making one where there is none."""
-        ref, name = loaded.ref, loaded.digest[:_ID_DIGITS]
+        ref, name = opened.ref, opened.id
         before = self.ledger.places.get(ref.uri)
         known = name in self.ledger.rows
-        if not known and loaded.pixels is None:  # its first picture has turned out to have no vector meanwhile
-            self._skip(self._useless(ref.uri))
+        if not known and opened.pixels is None and opened.vector is None:
+            self._skip(self._useless(ref.uri))  # its first picture has turned out to have no vector meanwhile
             return
         old = self._left_behind(name) if known and before is None else None
         domain = ref.domain
         if domain is None and before:
             domain = before.domain
         if old is not None:
-            domain = domain or (self.ledger.places[old].domain if self.options.inherit_domain else None)
+            domain = domain or (self.ledger.places[old].domain if self._inherit_domain else None)
             self.ledger.detach(old)
-        row = None if known else NewRow(name, self.ledger.insert(name), loaded.digest, loaded.width, loaded.height)
-        size, mtime_ns = (loaded.size, None) if ref.size is None else (ref.size, ref.mtime_ns)
+        row = None if known else NewRow(name, self.ledger.insert(name), opened.digest, opened.width, opened.height)
+        size, mtime_ns = (opened.size, None) if ref.size is None else (ref.size, ref.mtime_ns)
         self.ledger.attach(ref.uri, Place(name, domain, size, mtime_ns))
         self.writer.expect(name)
         self._count(before, name, known=known, moved=old is not None)
-        if row is not None and loaded.pixels is not None:
-            self._buffer(domain, row, loaded.pixels)
+        if row is None:
+            return
+        if opened.vector is not None:
+            self._store([row], opened.vector[None])
+        elif opened.pixels is not None:
+            self._buffer(domain, row, opened.pixels)
 
     def _count(self, before: Place | None, name: str, *, known: bool, moved: bool) -> None:
         report = self.report
@@ -189,9 +149,13 @@ class Ingest:
     def _encode(self, domain: str | None) -> None:
         batch = self._buffers.pop(domain)
         vectors = self.retriever.encode_pixels(np.stack([pixels for _, pixels in batch]), domain)
+        self._store([row for row, _ in batch], vectors)
+
+    def _store(self, rows: Sequence[NewRow], vectors: Float32[np.ndarray, "n d"]) -> None:
+        """Hand rows with a usable vector to the writer; the others turn out to be no pictures of this gallery."""
         usable = self._space.usable(vectors)
         stored = iter(self._space.rows(vectors[usable]))
-        for (row, _), good in zip(batch, usable, strict=True):
+        for row, good in zip(rows, usable, strict=True):
             if good:
                 self.writer.add(row, next(stored))
                 self.report.encoded += 1

@@ -59,13 +59,10 @@ class RetrieverLike(Protocol):
     def preprocess(self) -> Preprocess:
         """How pictures are prepared."""
 
-    def prepare(self, image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
-        """An upright RGB picture made ready for `encode_pixels`; thread-safe."""
-
     def encode_pixels(
         self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None
     ) -> Float32[np.ndarray, "b d"]:
-        """Vectors of prepared pictures of one domain (None: unknown)."""
+        """Vectors of pictures of one domain (None: unknown), prepared by `preprocess.pixels`."""
 
     def encode_images(self, images: Sequence[str | Path | Image.Image]) -> Float32[np.ndarray, "b d"]:
         """Vectors of picture files and PIL images."""

@@ -15,9 +15,10 @@ from samekind.gallery.ann_build import Keeper
 from samekind.gallery.ann_search import Finder, nearest_rows, open_finder
 from samekind.gallery.commit import Writer
 from samekind.gallery.hits import Hit, Hits
-from samekind.gallery.ingest import Ingest, Options
+from samekind.gallery.ingest import Ingest
 from samekind.gallery.lock import write_lock
 from samekind.gallery.making import check_retriever, create_gallery
+from samekind.gallery.opening import Reader, Threads
 from samekind.gallery.plan import LEDGER_COLUMNS, Ledger, Source, make_plan, source_of
 from samekind.gallery.query import Query, Term
 from samekind.gallery.report import IngestReport, Progress, Teller, write_skipped
@@ -146,12 +147,13 @@ class Gallery:
             raise UsageError(f"The number of workers must be 1 or more, not {workers}.")
         began = time.monotonic()
         found = [source_of(source, domain, domain_from_folder, allow_urls) for source in sources]
-        options = Options(workers, allow_urls=allow_urls, inherit_domain=not domain_from_folder)
         keeper = Keeper(self.path, self.meta, self._newest, lambda: self.retriever)
         keeper.check(ann)
         with write_lock(self.path):
             try:
-                report = self._ingest(found, options, progress)
+                report = self._ingest(
+                    found, Threads(workers, allow_urls), progress, inherit_domain=not domain_from_folder
+                )
             finally:
                 self.refresh()
             kept = keeper.keep(ann)
@@ -162,14 +164,20 @@ class Gallery:
         return report
 
     def _ingest(
-        self, sources: Sequence[Source], options: Options, progress: Callable[[Progress], None] | None
+        self,
+        sources: Sequence[Source],
+        reader: Reader,
+        progress: Callable[[Progress], None] | None,
+        *,
+        inherit_domain: bool,
     ) -> IngestReport:
         table = PictureTable.open(self.path)
         ledger = Ledger.read(table.scan(LEDGER_COLUMNS))
         teller = Teller(progress)
         plan = make_plan(ledger, sources, teller)
         self._remember(source.root for source in sources if source.root)
-        run = Ingest(lambda: self.retriever, Writer(table, ledger, self.meta.width), plan, options, teller)
+        writer = Writer(table, ledger, self.meta.width)
+        run = Ingest(lambda: self.retriever, writer, plan, reader, teller, inherit_domain=inherit_domain)
         try:
             return run.run()
         finally:
