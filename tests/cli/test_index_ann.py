@@ -23,6 +23,7 @@ def indexed(
     """The command that indexes six pictures, into a gallery that has 2,000 rows more, of no pictures at all."""
     monkeypatch.setattr(ann_build, "AUTOMATIC", 10**9)
     monkeypatch.setattr(ann_measure, "PICTURES", 32)
+    monkeypatch.setattr(ann_measure, "AIM", 0.3)  # of so few numbers bits tell little; this is about what is told
     command = ["index", str(pictures), "--gallery", str(tmp_path / "g"), "--retriever", str(tiny_clip)]
     assert runner.invoke(app, command).exit_code == 0
     dim = json.loads((tmp_path / "g" / "gallery.json").read_text())["retriever"]["dim"]

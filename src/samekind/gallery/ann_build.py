@@ -15,6 +15,7 @@ from samekind.gallery.spaces import COSINE
 from samekind.gallery.table import PictureTable, refusals
 from samekind.gallery.vectors import Snapshot
 
+_CELL = 4096  # rows: what Lance aims at. It joins cells that are far smaller when the index grows, which costs recall
 _PARTS = 8  # of an index that grew: each is asked by itself, so that then it is made anew
 _GROWN = 2  # times the rows that it was made of: then its cells fit no more
 _MEASURED = 1.05  # times the rows that it was measured with: until then recall is taken to be the same
@@ -96,13 +97,14 @@ class Keeper:
                 return None
             if not wanted and known.rows / _MEASURED <= rows <= known.rows * _MEASURED:
                 return known
-            return self._measured(table, known)
+            measured = self._measured(table, known)
+            return None if known.state == "ready" and measured.state == "exact" else measured
         return None
 
     def _build(self, table: PictureTable, rows: int) -> Ann:
         self._write(Ann("building", self.meta.uuid))
         began = time.monotonic()
-        partitions = max(1, round(rows**0.5))
+        partitions = max(1, round(rows / _CELL))
         table.build_index(partitions, self.meta.width)
         ann = Ann("building", self.meta.uuid, partitions=partitions, trained=rows, created=now())
         return self._measured(table, replace(ann, seconds={"build": round(time.monotonic() - began, 1)}))

@@ -18,7 +18,7 @@ TEN = 10
 _APART = 5.0  # percent of pictures whose nearest other one is further than the line between near and far
 # Efforts from little to much: which part of the cells is looked into, and how many candidates are scored.
 _NEAR = ((50, 100), (20, 200), (8, 300), (4, 500), (2, 500), (1, 500), (1, 1000), (1, 3000))
-_FAR = ((1, 500), (1, 1000), (1, 3000))
+_FAR = ((4, 1000), (2, 1000), (1, 1000), (1, 3000))
 _LEAST = 8  # cells that are looked into at least
 
 _WORDS = (
@@ -90,10 +90,8 @@ def _others(rows: Int[np.ndarray, " k"], scores: Float64[np.ndarray, " k"], own:
 def asked(finder: Finder, drawn: Sample, effort: Effort) -> Answer:
     """Ask with one effort. Whatever scores as well as the tenth best counts as found: ties have no order."""
     recall, first = np.zeros(len(drawn.own)), np.full(len(drawn.own), -np.inf)
-    # Eleven are asked for, with no more effort than ten would have.
-    alike = Effort(*(part * TEN // (TEN + 1) for part in (effort.probes, effort.candidates)))
     for number, (query, own, best) in enumerate(zip(drawn.queries, drawn.own, drawn.best, strict=True)):
-        if found := finder.ask(query, TEN + 1, alike):
+        if found := finder.ask(query, TEN + 1, effort):
             scores = _others(*found, int(own))
             recall[number], first[number] = np.count_nonzero(scores >= best[-1]) / TEN, scores[0]
     return Answer(recall, first)
@@ -103,8 +101,8 @@ def tuned(finder: Finder, drawn: Sample) -> Ann:
     """The least efforts that reach the aim, and what they find together; state `exact` where none does.
 
     The line between queries that are near to rows and far from all is where the pictures' own nearest neighbours thin
-    out. Far ones have their neighbours in all cells, of which none is left out. An effort reaches the aim with both
-    halves of the queries, so that chance does not choose it.
+    out. Far ones have their neighbours in very many cells. An effort reaches the aim with both halves of the queries,
+    so that chance does not choose it.
     """
     line = float(np.percentile(drawn.best[drawn.own >= 0, 0], _APART))
     near_ones = drawn.best[:, 0] >= line

@@ -1,5 +1,6 @@
 """Searches by a gallery's vector index: it names candidates, which are scored and ranked as in an exact search."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,13 @@ from jaxtyping import Bool, Float32
 from samekind.errors import SamekindError
 from samekind.gallery.ann import Ann, Effort, read_ann
 from samekind.gallery.schema import Meta
-from samekind.gallery.search import Result, rank, top_k
+from samekind.gallery.search import Result, top_k
 from samekind.gallery.table import PictureTable
 from samekind.gallery.vectors import Snapshot
 
 _TEN = 10  # hits that efforts are measured for
 _DEEP = 100  # hits beyond which nothing is known of an effort
-_SPARE = 1.5  # more candidates than a filter leaves on average
+_SPARE = 2  # times the candidates in proportion, for more hits, or of fewer rows, than efforts are measured for
 _NARROW = 0.05  # share of rows below which a filter is searched exactly: the whole costs less than its candidates would
 _MOST = 4  # a share of 1 / _MOST of all rows is the most that candidates may be
 
@@ -48,36 +49,47 @@ class Finder:
 
     def _find(self, query: Float32[np.ndarray, " w"], k: int, mask: Bool[np.ndarray, " n"] | None) -> Result | None:
         share = 1.0 if mask is None else float(np.count_nonzero(mask)) / max(1, len(mask))
-        if share < _NARROW:
+        if share < _NARROW or k > _DEEP:
             return None
-        for effort in (self.ann.near, self.ann.far):
-            found = None if effort is None else self.ask(query, k, effort, mask, share)
-            if found and (effort is self.ann.far or self.ann.line is None or found[1][0] >= self.ann.line):
-                return found
-        return None
+        times = max(1.0, k / share / _TEN)  # of all rows' best, that many are needed
+        line = -np.inf if self.ann.line is None else self.ann.line
+        near = self._ask(query, k, self.ann.near, times, mask)
+        if near and near[1][0] >= line:
+            return near
+        return self._ask(query, k, self.ann.far, times, mask)
 
-    def ask(
+    def _ask(
         self,
         query: Float32[np.ndarray, " w"],
         k: int,
-        effort: Effort,
-        mask: Bool[np.ndarray, " n"] | None = None,
-        share: float = 1.0,
+        effort: Effort | None,
+        times: float,
+        mask: Bool[np.ndarray, " n"] | None,
     ) -> Result | None:
-        """The k best rows with this effort, None where these are too many or too few to tell; `share` is the mask's."""
-        times = max(1.0, k / share / _TEN)  # of all rows' best, that many are needed; further away is in more cells
-        count, probes = (int(np.ceil(part * times)) for part in (effort.candidates, effort.probes))
-        count = count if mask is None else int(count * _SPARE)
-        if k > _DEEP or count * _MOST > len(self.snapshot):
+        if effort is not None and times > 1:
+            effort = Effort(math.ceil(effort.probes * times), math.ceil(effort.candidates * times * _SPARE))
+        return None if effort is None else self.ask(query, k, effort, mask)
+
+    def ask(
+        self, query: Float32[np.ndarray, " w"], k: int, effort: Effort, mask: Bool[np.ndarray, " n"] | None = None
+    ) -> Result | None:
+        """The k best rows with this effort, None where it takes a large part of all rows, or finds fewer than k.
+
+        Of the candidates, one in two of those that `mask` lets through on average has to pass it.
+        """
+        if effort.candidates * _MOST > len(self.snapshot):
             return None
-        found = self.table.candidates(query, count, min(probes, self.ann.partitions))
+        found = self.table.candidates(query, effort.candidates, min(effort.probes, self.ann.partitions))
         rows = self.snapshot.at_addresses(found)
-        least = k if mask is None else effort.candidates * max(1.0, k / _TEN)
+        least = float(k)
         if mask is not None:
+            least = max(least, effort.candidates * float(mask.mean()) / _SPARE)
             rows = rows[mask[rows]]
         if len(rows) < least:
             return None
-        return rank(self.snapshot.vectors, query, rows, k, self.snapshot.space)
+        space, longest = self.snapshot.space, self.snapshot.longest
+        ((places, scores),) = top_k(self.snapshot.vectors[rows], query[None], k, space=space, longest=longest)
+        return rows[places], scores
 
 
 def open_finder(folder: Path, meta: Meta, snapshot: Snapshot) -> Finder | None:
