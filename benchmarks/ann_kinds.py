@@ -31,12 +31,15 @@ LISTS = ((100, 100), (200, 200), (400, 400), (400, 800), (800, 1600), (800, 3200
 
 
 def kinds(rows: int) -> dict[str, Any]:
-    """All with inner products, which serve both spaces, and as many cells as is usual."""
-    cells = {"distance_type": "dot", "num_partitions": round(rows**0.5)}
+    """With inner products, which serve both spaces, but for one; as many cells as is usual, but for two."""
+    usual = round(rows**0.5)
+    cells = {"distance_type": "dot", "num_partitions": usual}
     return {
         "IVF_RQ": index.IvfRq(**cells),
+        "IVF_RQ, cells of 4096": index.IvfRq(distance_type="dot", num_partitions=max(1, round(rows / 4096))),
+        "IVF_RQ, 4 times the cells": index.IvfRq(distance_type="dot", num_partitions=4 * usual),
         "IVF_RQ, 4 bits": index.IvfRq(**cells, num_bits=4),
-        "IVF_RQ, cosine": index.IvfRq(distance_type="cosine", num_partitions=round(rows**0.5)),
+        "IVF_RQ, cosine": index.IvfRq(distance_type="cosine", num_partitions=usual),
         "IVF_SQ": index.IvfSq(**cells),
         "IVF_FLAT": index.IvfFlat(**cells),
         "IVF_HNSW_SQ": index.HnswSq(distance_type="dot", num_partitions=1, m=16, ef_construction=150),
