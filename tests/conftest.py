@@ -1,10 +1,16 @@
 """Fixtures that every room's tests share."""
 
 import json
+import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from object_storage import S3, Bucket
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -75,3 +81,23 @@ def clip_vocabulary(words: list[str]) -> dict[str, bytes]:
         "vocab.json": json.dumps({token: place for place, token in enumerate(tokens)}).encode(),
         "merges.txt": "\n".join(["#version: 0.2", *map(" ".join, merges)]).encode(),
     }
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator["S3"]:
+    """Object storage on the loopback; `bucket` is what tests take."""
+    sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by path, and would not find object_storage.py
+    from object_storage import S3
+
+    one = S3()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def bucket(s3: "S3", monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator["Bucket"]:
+    """An empty bucket of a test's own."""
+    from object_storage import fresh_bucket
+
+    with fresh_bucket(s3, monkeypatch, f"bucket-{zlib.crc32(request.node.nodeid.encode()):08x}") as one:
+        yield one

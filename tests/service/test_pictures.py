@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hostile import saved
@@ -22,6 +22,9 @@ from samekind.service.pictures import Pictures
 from samekind.service.refusals import Changed, Gone, OutsideRoots, Overloaded, Refusal, UnknownItem
 from samekind.service.served import Served
 from samekind.service.settings import Settings
+
+if TYPE_CHECKING:
+    from object_storage import Bucket
 
 
 class Inline(Decoders):
@@ -285,6 +288,22 @@ def test_addresses_are_fetched_only_where_that_is_allowed(
             else:
                 assert places.read() == content
     assert len(asked) == 3
+
+
+def test_pictures_in_object_storage_are_shown_like_those_of_addresses(
+    bucket: "Bucket", gallery: Gallery, tmp_path: Path
+) -> None:
+    data = paint(tmp_path / "painted" / "far.png", 50).read_bytes()
+    bucket.put("root/far.png", data)
+    gallery.add(bucket.uri("root"))
+    assert not any(root.startswith("s3:") for root in gallery.roots)
+    bucket.s3.requests.clear()
+    Shop(gallery, tmp_path / "cache", roots=(Path("/"),)).refuses("far.png", OutsideRoots)
+    assert bucket.s3.requests == []
+    allowed = Shop(gallery, tmp_path / "cache", allow_urls=True)
+    assert allowed.picture("far.png") == data
+    bucket.delete("root/far.png")
+    allowed.refuses("far.png", Gone)
 
 
 def test_a_thumbnail_is_made_once_and_found_again(tmp_path: Path, gallery: Gallery, photos: Path) -> None:

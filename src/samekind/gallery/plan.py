@@ -10,6 +10,8 @@ import pyarrow.lib as pa  # the package re-exports this without saying so, which
 
 from samekind.errors import SamekindError
 from samekind.gallery.report import Teller
+from samekind.images import storage
+from samekind.images.errors import ImageError
 from samekind.images.refs import ImageRef, Skip, is_url
 from samekind.images.source import list_images
 
@@ -140,7 +142,8 @@ class Plan:
 class Source:
     """One thing to index: its name, the folder that it is (None for lists, manifests and pictures), its listing.
 
-    `root` is the folder that it is or lies in, None for an address.
+    `root` is the folder that it is or lies in, None for an address. In object storage, where any name may be that of an
+    object and of a folder as well, everything is a folder, perhaps with nothing in it.
     """
 
     name: str
@@ -153,6 +156,8 @@ def source_of(source: str | Path, domain: str | None, domain_from_folder: bool, 
     """Start a listing; raises UsageError when there is no such source."""
     where = str(source) if is_url(str(source)) else _settled(Path(source))
     found = list_images(where, domain=domain, domain_from_folder=domain_from_folder, allow_urls=allow_urls)
+    if storage.is_object(where):
+        return Source(where, storage.parse(where).uri, None, found)
     if is_url(where):
         return Source(where, None, None, found)
     folder = where if Path(where).is_dir() else None
@@ -202,8 +207,24 @@ def _gone(ledger: Ledger, plan: Plan, seen: set[str], folders: Sequence[str]) ->
     """Known places below the folders that were not listed, because there is no such file, or it is no picture."""
     below = tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
     useless = {uri for uri, skip in plan.skipped.items() if skip.reason not in PASSING}
-    missing = (uri for uri in ledger.places if uri not in seen and uri.startswith(below))
-    return [uri for uri in missing if uri in useless or absent(uri)]
+    missing = [uri for uri in ledger.places if uri not in seen and uri.startswith(below)]
+    known = useless.union(_absent_objects(missing, folders))
+    return [uri for uri in missing if uri in known or (not storage.is_object(uri) and absent(uri))]
+
+
+def _absent_objects(missing: Sequence[str], folders: Sequence[str]) -> set[str]:
+    """Objects that are certainly not there; one that no picture is called like may have come by a list.
+
+    One look at all that the folders hold takes a request for each thousand objects, a look at each takes one for each.
+    """
+    objects = {uri for uri in missing if storage.is_object(uri)}
+    for folder in folders:
+        if any(uri.startswith(f"{folder}/") for uri in objects):
+            try:
+                objects.difference_update(stored.uri for stored in storage.below(folder))
+            except ImageError:  # one that does not answer proves nothing
+                return set()
+    return objects
 
 
 def absent(uri: str) -> bool:

@@ -15,6 +15,7 @@ from samekind.errors import UsageError
 from samekind.gallery.schema import RetrieverLike
 from samekind.gallery.spaces import space_of
 from samekind.images.source import EXTENSIONS
+from samekind.images.storage import is_object
 
 _WEIGHT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?):(.*)", re.DOTALL)
 
@@ -49,9 +50,10 @@ class Query:
         """Read a command line: `"2:a red car" ./sketch.png - "toy"`.
 
         Each word is a picture or a text, after an optional weight and a colon; a lone `-` makes the next one negative.
-        A word that is the path of a file is a picture, also if it looks like something else. Otherwise `image:PATH` and
-        `text:WORDS` say what follows, to the end of the word (`text:3:10 to Yuma`); a word with a picture's extension
-        or a slash is taken for a mistyped path and refused; everything else is a text. Raises UsageError.
+        A word that is the path of a file is a picture, also if it looks like something else; so is an address in object
+        storage. Otherwise `image:PATH` and `text:WORDS` say what follows, to the end of the word (`text:3:10 to Yuma`);
+        a word with a picture's extension or a slash is taken for a mistyped path and refused; the others are texts.
+        Raises UsageError.
         """
         terms: list[Term] = []
         sign = 1.0
@@ -95,7 +97,7 @@ def _term(word: str, sign: float) -> Term:
         return Term("text", word.removeprefix("text:"), sign)
     forced = word.startswith("image:")
     path = word.removeprefix("image:")
-    if _is_file(path):
+    if _is_file(path) or is_object(path):
         return Term("image", path, sign)
     if forced or "/" in word or "\\" in word or Path(word).suffix.lower().removeprefix(".") in EXTENSIONS:
         raise UsageError(_no_picture(path, forced=forced))

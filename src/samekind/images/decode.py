@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from samekind.errors import SamekindError
-from samekind.images import formats, orient
+from samekind.images import formats, orient, storage
 from samekind.images.colour import to_rgb
 from samekind.images.errors import (
     BadNameError,
@@ -58,11 +58,14 @@ class Decoded:
 
 
 def read(uri: str, limits: Limits = DEFAULT_LIMITS, *, allow_urls: bool = False) -> bytes:
-    """The bytes of a file or, with `allow_urls`, of an http(s) address; at least one, at most `limits.max_bytes`.
+    """The bytes of a file, an object or, with `allow_urls`, an http(s) address: at least 1, at most `limits.max_bytes`.
 
-    Files are opened for reading only, and only regular ones: a pipe or a device never blocks. Raises ImageError:
+    Files are opened for reading only, and only regular ones: a pipe or a device never blocks. Objects (s3://, gs://)
+    are read like files, with the rights of whoever runs this: no stranger's address may come here. Raises ImageError:
     vanished, unreadable, not_a_file, bad_name, empty, too_many_bytes, url_refused, url_failed.
     """
+    if storage.is_object(uri):
+        return storage.read(uri, limits.max_bytes)
     if is_url(uri):
         return _fetched(uri, limits, allow_urls)
     shown = printable(uri)

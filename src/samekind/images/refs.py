@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """A picture that is there, by absolute path or http(s) URL.
+    """A picture that is there, by absolute path, address in object storage, or http(s) URL.
 
     A link to a file keeps its own name in `uri`. `size` (bytes) and `mtime_ns` are the file's, None for a URL.
     """
