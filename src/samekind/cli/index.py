@@ -20,8 +20,8 @@ def index(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Folders (recursive), pictures, lists of paths or URLs (.txt), manifests (.csv, .jsonl, .parquet), all of "
-            "them here or in object storage (s3://BUCKET/..., gs://BUCKET/...).",
+            help="Folders (recursive), pictures, lists of paths or URLs (.txt), manifests (.csv, .jsonl, .parquet); "
+            "all of them on disk or in object storage (s3://BUCKET/..., gs://BUCKET/...).",
         ),
     ],
     gallery: Annotated[
