@@ -10,15 +10,12 @@ tasks on a quiet machine with two cores).
 import asyncio
 import json
 import logging
-import os
-import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,14 +23,14 @@ from jaxtyping import UInt8
 
 from samekind.errors import SamekindError
 from samekind.images.errors import CorruptError, ImageError
+from samekind.images.pipes import HEAD, command, environment, packed
 from samekind.images.preprocess import Preprocess
 from samekind.service.refusals import DecodeTooHeavy, DecodeTooLong, Overloaded
 from samekind.service.settings import Settings
-from samekind.service.worker import BROWSER_TYPES, HEAD, HEAVY, packed
+from samekind.service.worker import BROWSER_TYPES, HEAVY
 
-COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "samekind.service.worker")
+COMMAND = command("samekind.service.worker")
 
-_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")  # no secrets for who takes a process over
 _START_SECONDS = 60.0  # a loaded machine imports slowly
 _FACTS = 2**16  # bytes of JSON in an answer, at most
 _WEBP = 2**26  # bytes of a picture in an answer, at most
@@ -236,16 +233,12 @@ def _refuse(job: _Job, error: Exception) -> None:
 
 async def _start(command: Sequence[str]) -> Process:
     """A process that is ready for jobs; raises _NotStarted."""
-    names = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    # One allocation arena, and no threads of numpy's: both map memory that nobody uses, which the limit would count.
-    single = {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    modules = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=PIPE,
             stdout=PIPE,
-            env={**names, **single, "PYTHONPATH": modules},
+            env=environment(),
             start_new_session=True,  # Ctrl-C on a terminal is for the service, which ends its processes itself
             limit=_BUFFER,
         )

@@ -1,29 +1,21 @@
-"""What runs in a process that opens pictures: a request on standard input, its answer on standard output, and again.
-
-A message is two lengths (`HEAD`), a JSON object and raw bytes. Nothing is pickled: who takes this process over by a
-hostile picture must not reach the service through what it answers.
-"""
+"""What runs in a process that opens pictures: a request on standard input, its answer on standard output, and again."""
 
 import io
-import json
 import os
 import resource
 import signal
-import struct
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
-
-from PIL import AvifImagePlugin
+from typing import Any
 
 from samekind.images import formats
 from samekind.images.decode import DEFAULT_LIMITS, FORMATS, Limits, decode
 from samekind.images.errors import ImageError
+from samekind.images.pipes import GRACE, channel, give_up, receive, send
 from samekind.images.preprocess import Preprocess
 
-HEAD = struct.Struct("<II")  # bytes of the JSON, and of what follows it
 FAILED, HEAVY = "failed", "heavy"  # beside the reasons of ImageError
 VIEW_SIDE = 2048  # pixels of the longer side of what is shown in place of a file
 BROWSER_TYPES = {
@@ -38,7 +30,6 @@ BROWSER_TYPES = {
 
 _QUALITY = 82  # of WebP
 _NICE = 5
-_GRACE = 2  # seconds beyond the limit on time, which the service keeps: this process only looks after itself
 
 Reply = tuple[dict[str, Any], bytes]
 Job = Callable[..., Reply]
@@ -87,14 +78,14 @@ JOBS: dict[str, Job] = {"pixels": pixels, "thumbnail": thumbnail, "view": view}
 def main(jobs: Mapping[str, Job] = JOBS) -> None:
     """Answer until standard input ends. Arguments: mebibytes that a job may take, seconds that it may."""
     mebibytes, seconds = int(sys.argv[1]), float(sys.argv[2])
-    requests, answers = sys.stdin.buffer, _channel()
+    requests, answers = sys.stdin.buffer, channel()
     _confine(mebibytes)
-    _send(answers, {"ready": True}, b"")
-    while (request := _receive(requests)) is not None:
+    send(answers, {"ready": True}, b"")
+    while (request := receive(requests)) is not None:
         facts, data = request
         # Only for the case that the service is gone and a decoder hangs: the service's own clock is stricter.
-        signal.alarm(int(seconds) + _GRACE)
-        _send(answers, *_answer(jobs[facts.pop("job")], facts, data))
+        signal.alarm(int(seconds) + GRACE)
+        send(answers, *_answer(jobs[facts.pop("job")], facts, data))
         signal.alarm(0)
         del data, request  # or the next one would have to fit in beside it
 
@@ -120,48 +111,12 @@ def _is_memory(cause: BaseException | None) -> bool:
 
 def _confine(mebibytes: int) -> None:
     """Set limits for what comes, beyond what the libraries have mapped already."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service ends this process, by the end of the input
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    give_up()
     os.nice(_NICE)
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each maps a stack, and there may be as many as cores
-    with suppress(ImageError):
-        decode(b"what is no picture has all formats tried, and so imported")
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(FileNotFoundError):  # without /proc, as on macOS, such a limit is not kept to either
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         most = mapped + mebibytes * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-
-def _channel() -> BinaryIO:
-    """Standard output for answers alone: what a library prints goes to standard error."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return answers
-
-
-def _receive(file: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
-    """The next request; None at the end of the input."""
-    head = file.read(HEAD.size)
-    if len(head) < HEAD.size:
-        return None
-    facts, size = HEAD.unpack(head)
-    return json.loads(file.read(facts)), file.read(size)
-
-
-def _send(file: BinaryIO, facts: Mapping[str, Any], data: bytes) -> None:
-    try:
-        file.write(packed(facts, len(data)))
-        file.write(data)
-        file.flush()
-    except BrokenPipeError:  # nobody waits for it any more
-        os._exit(0)
-
-
-def packed(facts: Mapping[str, Any], size: int) -> bytes:
-    """The beginning of a message, up to its `size` raw bytes."""
-    said = json.dumps(facts).encode()
-    return HEAD.pack(len(said), size) + said
 
 
 if __name__ == "__main__":
