@@ -14,6 +14,7 @@ from samekind.cli.evaluate import evaluate
 from samekind.cli.index import index
 from samekind.cli.info import info
 from samekind.cli.pretrain import pretrain
+from samekind.cli.ray_option import WithRay
 from samekind.cli.run import run
 from samekind.cli.search import search
 from samekind.cli.serve import serve
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(index)
+app.command(cls=WithRay)(index)
 app.command()(search)
 app.command()(serve)
 app.add_typer(train)

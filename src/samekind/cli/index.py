@@ -38,6 +38,14 @@ def index(
         bool, typer.Option("--domain-from-folder", help="The first folder below a source names the domain.")
     ] = False,
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads that open pictures.")] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Encode on a Ray cluster: HOST:PORT, local for one of this machine alone, or nothing for RAY_ADDRESS, "
+            "else what runs here, else local. Its machines must see the pictures at the same paths.",
+        ),
+    ] = None,
     allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Fetch pictures from http(s) addresses.")] = False,
     ann: Annotated[
         bool | None,
@@ -63,6 +71,7 @@ def index(
             allow_urls=allow_urls,
             progress=show,
             ann=ann,
+            ray=ray,
         )
     _tell_index(opened)
     if report.skipped:
