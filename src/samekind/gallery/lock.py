@@ -32,6 +32,8 @@ def write_lock(folder: Path) -> Iterator[None]:
         with refusals(folder):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps({"pid": os.getpid()}).encode(), 0)
+            for unfinished in folder.glob(".*.json*.*"):  # `write_atomically`, killed; the lock's holders alone do that
+                unfinished.unlink(missing_ok=True)
         yield
     finally:
         os.close(descriptor)

@@ -114,20 +114,47 @@ class PictureTable:
 
     def append(self, rows: pa.Table) -> None:
         """Add rows, all of them or none."""
-        with refusals(self.folder):
+        with self._commit():
             self._table.add(rows)
 
     def update(self, rows: pa.Table) -> None:
         """Replace the columns that `rows` has in the rows with the same id, all of them or none."""
-        with refusals(self.folder):
+        with self._commit():
             self._table.merge_insert("id").when_matched_update_all().execute(rows)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove the rows with these ids."""
-        with refusals(self.folder):
-            for start in range(0, len(ids), _IDS_PER_DELETE):
-                listed = ", ".join(f"'{name}'" for name in ids[start : start + _IDS_PER_DELETE])
+        for start in range(0, len(ids), _IDS_PER_DELETE):
+            listed = ", ".join(f"'{name}'" for name in ids[start : start + _IDS_PER_DELETE])
+            with self._commit():
                 self._table.delete(f"id IN ({listed})")
+
+    @contextmanager
+    def _commit(self) -> Iterator[None]:
+        """One commit upon the version that we know; raises SamekindError where there is another by now.
+
+        Lance would put ours on top of anything, even of rows that we would add a second time, and into a new folder
+        where the gallery's has been moved away.
+        """
+        before = self.version
+        self._alone(latest_version(self.folder), before)
+        with refusals(self.folder):
+            yield
+        self._alone(self.version, before + 1)
+
+    def _alone(self, found: int | None, expected: int) -> None:
+        if found == expected or (found is None and _dataset(self.folder).exists()):
+            return
+        if found is None:
+            raise SamekindError(
+                f"The gallery {self.folder} has been moved or deleted while it was written to. What was reported as "
+                "done is in it; run the same command again with the folder where it is now."
+            )
+        raise SamekindError(
+            f"Another process has written to the gallery {self.folder} at the same time, past its lock (as from a "
+            "machine that shares the disk but not its locks). What was reported as done is in it. End the other "
+            "process, then run the same command again."
+        )
 
     def index(self) -> IndexFacts | None:
         """The vector index of this version, None where there is none."""
@@ -173,9 +200,12 @@ class PictureTable:
 
     def tidy(self, keep: timedelta) -> None:
         """Join small files, and remove what no version of the last `keep` refers to. Only the lock's holder may."""
+        self._alone(latest_version(self.folder), self.version)  # files that another process is at belong to no version
         with refusals(self.folder), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that readers of old versions fail
             self._table.optimize(cleanup_older_than=keep, delete_unverified=True)
+            for unfinished in _dataset(self.folder).rglob(".tmp*"):  # of a writer that was killed: Lance leaves it
+                unfinished.unlink(missing_ok=True)
 
 
 def latest_version(folder: Path) -> int | None:
