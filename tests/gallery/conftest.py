@@ -1,12 +1,14 @@
 """Galleries for tests, of the cheap retriever and pictures in `palette.py`."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by path, and would not find palette.py
 
+from faults import Indexers
 from palette import PaletteRetriever, paint
 
 from samekind.gallery.store import Gallery
@@ -34,3 +36,11 @@ def gallery(tmp_path: Path, photos: Path, retriever: PaletteRetriever) -> Galler
     made = Gallery.open(tmp_path / "gallery", retriever, create=True)
     made.add(photos, domain="photo")
     return made
+
+
+@pytest.fixture
+def indexers() -> Iterator[Indexers]:
+    """The one process that all indexers come from."""
+    found = Indexers()
+    yield found
+    found.close()
