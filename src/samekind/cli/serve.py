@@ -13,10 +13,9 @@ import typer
 
 from samekind.cli.console import message, printable, result, verb
 from samekind.errors import UsageError
-from samekind.images.refs import is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from samekind.service.served import Served
     from samekind.service.settings import Settings
@@ -97,26 +96,12 @@ def _told(served: "Mapping[str, Served]") -> str:
 def _tell_hidden(name: str, one: "Served", settings: "Settings") -> None:
     """Say how many pictures are found but not shown, as they are at no place that may be shown, and what to do."""
     roots = (*one.gallery.roots, *map(str, settings.roots))
-    snapshot = one.gallery.snapshot()
-    hidden = [
-        uri
-        for row, uri in enumerate(snapshot.rows.column("uri").to_pylist())
-        # The first of its places, which most have alone, then all of them.
-        if not _shown(uri, roots, settings)
-        and not any(_shown(place, roots, settings) for place, _ in snapshot.places(row))
-    ]
-    if not hidden:
+    hidden = one.gallery.outside(roots, urls=settings.allow_urls)
+    if not hidden.count:
         return
-    folders = [os.path.dirname(uri) for uri in hidden if not is_url(uri)]  # noqa: PTH120 (a Path for each is slow)
-    remedy = f"--root {shlex.quote(os.path.commonpath(folders))}" if folders else "--allow-urls"
-    count = f"{len(hidden):,} of the {len(snapshot):,} pictures of {name}"
+    remedy = f"--root {shlex.quote(hidden.folder)}" if hidden.folder is not None else "--allow-urls"
+    count = f"{hidden.count:,} of the {one.gallery.rows:,} pictures of {name}"
     message(f"{count} lie outside of what was indexed as a folder: found, but not shown. To show them: {remedy}.")
-
-
-def _shown(uri: str, roots: "Sequence[str]", settings: "Settings") -> bool:
-    if is_url(uri):
-        return settings.allow_urls
-    return any(uri.startswith(f"{root.rstrip('/')}/") for root in roots)
 
 
 def _is_local(host: str) -> bool:

@@ -1,6 +1,8 @@
 """Exact nearest neighbours among memory-mapped vectors, with filters, and with ties in the gallery's order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int, Int64
@@ -8,6 +10,7 @@ from jaxtyping import Bool, Float32, Float64, Int, Int64
 from samekind.errors import UsageError
 from samekind.gallery.hits import Hit
 from samekind.gallery.spaces import COSINE, Space
+from samekind.gallery.table import PictureTable
 from samekind.gallery.vectors import Snapshot
 
 _QUERIES = 256  # queries per pass over the vectors
@@ -19,6 +22,16 @@ _ROUNDING = 2.0**-24  # unit roundoff of float32
 _MORE = 4  # roundings beside those of a sum of products, see `top_k`
 
 Result = tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"]]
+
+
+class Found(NamedTuple):
+    """A row that was found: its score, its number of insertion, which ranks equal scores, a place of it, and its id."""
+
+    score: float
+    seq: int
+    uri: str
+    domain: str | None
+    id: str
 
 
 def top_k(
@@ -133,16 +146,8 @@ def rank(
 def choose(
     snapshot: Snapshot, domains: Sequence[str] | None, matching: Int[np.ndarray, " m"] | None
 ) -> Bool[np.ndarray, " n"] | None:
-    """The rows with a place in `domains` and a `seq` in `matching`; None is no filter, and all rows.
-
-    Raises UsageError for a domain that no picture has.
-    """
-    mask = None
-    if domains:
-        if unknown := sorted(set(domains) - set(snapshot.domains)):
-            known = ", ".join(snapshot.domains) or "no domain at all"
-            raise UsageError(f"No picture has the domain {', '.join(unknown)}; the gallery has: {known}.")
-        mask = snapshot.in_domains(domains)
+    """The rows with a place in `domains` and a `seq` in `matching`; None is no filter, and all rows."""
+    mask = snapshot.in_domains(domains) if domains else None
     if matching is not None:
         found = np.zeros(len(snapshot), bool)
         found[np.searchsorted(snapshot.seq, matching)] = True
@@ -150,12 +155,33 @@ def choose(
     return mask
 
 
-def hits(snapshot: Snapshot, result: Result, domains: Sequence[str] | None, offset: int = 0) -> tuple[Hit, ...]:
-    """The rows from `offset` on as hits; of several places the first one (by uri) in `domains` is told."""
-    rows, scores = (part[offset:] for part in result)
-    found = []
-    for rank, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True), start=offset + 1):
+def matching(folder: Path, version: int, where: str) -> Int64[np.ndarray, " m"]:
+    """The `seq` of the rows of a version that a user's SQL is true for; raises as `PictureTable` does."""
+    table = PictureTable.open(folder)
+    return (table if table.version == version else table.at(version)).filter(where)
+
+
+def check_domains(domains: Sequence[str] | None, known: Sequence[str]) -> None:
+    """Raise UsageError for a domain that no picture has."""
+    if unknown := sorted(set(domains or ()) - set(known)):
+        there = ", ".join(known) or "no domain at all"
+        raise UsageError(f"No picture has the domain {', '.join(unknown)}; the gallery has: {there}.")
+
+
+def found(snapshot: Snapshot, result: Result, domains: Sequence[str] | None, offset: int = 0) -> list[Found]:
+    """The rows from `offset` on; of several places the first one (by uri) in `domains` is told."""
+    told = []
+    for row, score in zip(*(part[offset:].tolist() for part in result), strict=True):
         places = snapshot.places(row)
         uri, domain = next((place for place in places if not domains or place[1] in domains), places[0])
-        found.append(Hit(rank, snapshot.space.similarity(score), uri, domain, snapshot.rows.column("id")[row].as_py()))
-    return tuple(found)
+        name = snapshot.rows.column("id")[row].as_py()
+        told.append(Found(score, int(snapshot.seq[row]), uri, domain, name))
+    return told
+
+
+def hits(told: Iterable[Found], space: Space, offset: int = 0) -> tuple[Hit, ...]:
+    """What was found, best first, as hits of the ranks from `offset` + 1 on."""
+    return tuple(
+        Hit(rank, space.similarity(one.score), one.uri, one.domain, one.id)
+        for rank, one in enumerate(told, start=offset + 1)
+    )

@@ -7,27 +7,27 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
-from PIL import Image
 
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery import search
 from samekind.gallery.ann_build import Keeper
 from samekind.gallery.ann_search import Finder, nearest_rows, open_finder
 from samekind.gallery.commit import Writer
-from samekind.gallery.hits import Hit, Hits
+from samekind.gallery.hits import Hit
 from samekind.gallery.ingest import Ingest
 from samekind.gallery.lock import write_lock
 from samekind.gallery.making import check_retriever, create_gallery
 from samekind.gallery.opening import Reader, Threads
+from samekind.gallery.pictures import Outside, Picture, outside_of, picture_of
 from samekind.gallery.plan import LEDGER_COLUMNS, Ledger, Source, make_plan, source_of
-from samekind.gallery.query import Query, Term
 from samekind.gallery.report import IngestReport, Progress, Teller, write_skipped
 from samekind.gallery.schema import META_NAME, Meta, RetrieverLike, read_meta, write_meta
-from samekind.gallery.table import PictureTable, latest_version, refusals
+from samekind.gallery.searching import Searchable
+from samekind.gallery.table import PictureTable, refusals
 from samekind.gallery.vectors import Snapshot, load_snapshot
 
 
-class Gallery:
+class Gallery(Searchable):
     """A folder of encoded pictures.
 
     One process indexes at a time, any number read meanwhile. Searches see one version, the newest at the time of the
@@ -90,18 +90,30 @@ class Gallery:
         return self.snapshot().domains
 
     @property
-    def roots(self) -> tuple[str, ...]:
-        """The folders that pictures were indexed from, or that their lists and manifests were in."""
-        return self.meta.roots
+    def domain_counts(self) -> dict[str | None, int]:
+        """Rows with a place in each domain, sorted by name; at None, where there are some, rows with one in none."""
+        return self.snapshot().domain_counts
 
     @property
     def version(self) -> int:
         """Of what searches see; grows with every commit."""
         return self.snapshot().version
 
-    def newest_version(self) -> int | None:
-        """What is on disk by now, from names of files alone; None when that does not tell."""
-        return latest_version(self.path)
+    def newer(self) -> "Gallery | None":
+        """The gallery as it is on disk, loaded; None where that is what searches see."""
+        if not self._overtaken():
+            return None
+        fresh = Gallery.open(self.path, self.retriever, create=False)
+        fresh.snapshot()
+        return fresh
+
+    def picture(self, name: str) -> Picture | None:
+        """The picture with this id, None where there is none."""
+        return picture_of(self.snapshot(), name)
+
+    def outside(self, roots: Sequence[str], *, urls: bool) -> Outside:
+        """The pictures with no place below these folders, and none at an address if `urls` may be shown."""
+        return outside_of(self.snapshot(), roots, urls=urls)
 
     def snapshot(self) -> Snapshot:
         """The version that searches see."""
@@ -127,7 +139,6 @@ class Gallery:
         allow_urls: bool = False,
         progress: Callable[[Progress], None] | None = None,
         ann: bool | None = None,
-        ray: str | None = None,
     ) -> IngestReport:
         """Index folders, pictures, lists and manifests: only what is new or changed is read.
 
@@ -139,9 +150,6 @@ class Gallery:
         `ann` builds an index for approximate searches (True), or removes it for good (False); None keeps one that is
         there up to date, and builds one of itself for galleries of `ann.AUTOMATIC` pictures.
 
-        `ray` is a Ray cluster whose nodes open and encode the pictures, "HOST:PORT", "auto" or "local" (`cluster.py`);
-        `workers` are then the cores of each of its workers.
-
         Raises UsageError for sources that do not exist, SamekindError for a source without pictures, a gallery that is
         being indexed by another process, or a full disk; what was reported as done stays done.
         """
@@ -150,13 +158,14 @@ class Gallery:
         if workers is not None and workers < 1:
             raise UsageError(f"The number of workers must be 1 or more, not {workers}.")
         began = time.monotonic()
-        reader = _reader(ray, workers, allow_urls)
         found = [source_of(source, domain, domain_from_folder, allow_urls) for source in sources]
         keeper = Keeper(self.path, self.meta, self._newest, lambda: self.retriever)
         keeper.check(ann)
         with write_lock(self.path):
             try:
-                report = self._ingest(found, reader, progress, inherit_domain=not domain_from_folder)
+                report = self._ingest(
+                    found, Threads(workers, allow_urls), progress, inherit_domain=not domain_from_folder
+                )
             finally:
                 self.refresh()
             kept = keeper.keep(ann)
@@ -195,65 +204,6 @@ class Gallery:
             with refusals(self.path):
                 write_meta(self.path, self.meta)
 
-    def search(
-        self,
-        image: str | Path | Image.Image | None = None,
-        text: str | None = None,
-        *,
-        query: Query | None = None,
-        k: int = 20,
-        domains: Sequence[str] | None = None,
-        where: str | None = None,
-        exact: bool = True,
-    ) -> Hits:
-        """The k most similar pictures to a picture, a text, both added up, or a composed query.
-
-        `domains` keeps pictures that have a place in one of these; `where` is SQL over id, uri, domain, size, width,
-        height and mtime_ns (of the first place by uri). Equal scores keep the order of insertion. A picture that is
-        itself in the gallery is found like any other. `exact` is that of `answers`.
-
-        Raises UsageError for k < 1, an unknown domain, a wrong `where`, or no query; SamekindError for a gallery that
-        has no pictures yet; ImageError for a picture that cannot be opened.
-        """
-        terms = [Term("image", image)] if image is not None else []
-        terms += [Term("text", text)] if text is not None else []
-        if query is not None and terms:
-            raise UsageError("Give either a composed query, or a picture and a text.")
-        composed = query or Query(tuple(terms))
-        if k < 1:
-            raise UsageError(f"k must be 1 or more, not {k}.")
-        self._filled()
-        began = time.perf_counter()
-        vector = composed.vector(self.retriever)
-        encoded = time.perf_counter()
-        (found,), compared = self.answers(vector[None], k, domains=domains, where=where, exact=exact)
-        return Hits(
-            hits=found,
-            rows=self.rows,
-            retriever=self.meta.sha256,
-            retriever_name=self.meta.name,
-            exact=compared,
-            encode_seconds=encoded - began,
-            search_seconds=time.perf_counter() - encoded,
-        )
-
-    def nearest(
-        self,
-        vectors: Float32[np.ndarray, "q d"],
-        k: int = 20,
-        *,
-        offset: int = 0,
-        domains: Sequence[str] | None = None,
-        where: str | None = None,
-        exact: bool = True,
-    ) -> list[tuple[Hit, ...]]:
-        """The hits of many query vectors at once, each as the retriever would give it; raises as `search` does.
-
-        `offset` of the best are left out, so that ranks begin at offset + 1.
-        In the space poincare these are points strictly inside the unit ball; raises SamekindError for others.
-        """
-        return self.answers(vectors, k, offset=offset, domains=domains, where=where, exact=exact)[0]
-
     def answers(
         self,
         vectors: Float32[np.ndarray, "q d"],
@@ -272,11 +222,13 @@ class Gallery:
         if k < 1:
             raise UsageError(f"k must be 1 or more, not {k}.")
         snapshot, mask = self._chosen(domains, where)
+        search.check_domains(domains, snapshot.domains)
         queries = snapshot.space.queries(vectors)
         finder = None if exact else self._found(snapshot)
         results, compared = nearest_rows(snapshot, finder, queries, k + offset, mask)
         self.trouble = finder.trouble if finder else self.trouble
-        return [search.hits(snapshot, result, domains, offset) for result in results], compared
+        told = [search.found(snapshot, result, domains, offset) for result in results]
+        return [search.hits(rows, snapshot.space, offset) for rows in told], compared
 
     def _found(self, snapshot: Snapshot) -> Finder | None:
         """The index of this snapshot, looked for once."""
@@ -291,6 +243,7 @@ class Gallery:
 
     def matching(self, domains: Sequence[str] | None = None) -> int:
         """How many pictures a search in these domains ranks; raises UsageError for an unknown one."""
+        search.check_domains(domains, self.domains)
         mask = search.choose(self.snapshot(), domains, None)
         return self.rows if mask is None else int(np.count_nonzero(mask))
 
@@ -311,23 +264,8 @@ class Gallery:
         return snapshot, search.choose(snapshot, domains, matching)
 
     def _matching(self, snapshot: Snapshot, where: str) -> Int64[np.ndarray, " m"]:
-        table = PictureTable.open(self.path)
-        return (table if table.version == snapshot.version else table.at(snapshot.version)).filter(where)
+        return search.matching(self.path, snapshot.version, where)
 
     def _filled(self) -> Snapshot:
-        snapshot = self.snapshot()
-        if not len(snapshot):
-            raise SamekindError(
-                f"The gallery {self.path} has no pictures yet. Index some first: "
-                f"samekind index PICTURES --gallery {self.path}"
-            )
-        return snapshot
-
-
-def _reader(ray: str | None, workers: int | None, allow_urls: bool) -> Reader:
-    """Who opens the pictures."""
-    if ray is None:
-        return Threads(workers, allow_urls)
-    from samekind.gallery.cluster import Cluster
-
-    return Cluster(ray, workers, allow_urls)
+        self.check_filled()
+        return self.snapshot()

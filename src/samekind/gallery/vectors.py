@@ -4,7 +4,7 @@ import fcntl
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -16,12 +16,14 @@ import pyarrow.lib as pa  # the package re-exports this without saying so, which
 from jaxtyping import Bool, Float32, Int, UInt64
 
 from samekind.errors import SamekindError
+from samekind.gallery.parts import WHOLE, Part
 from samekind.gallery.schema import Meta, table_schema, write_atomically
 from samekind.gallery.spaces import Space
 from samekind.gallery.table import ADDRESS, PictureTable, latest_version
 
 CACHE_NAME = "cache"
 _FORMAT = "2"
+_ROWS = "rows-*.arrow"
 _COLUMNS = ("seq", "id", "uri", "domain", "size", "width", "height", "copies")
 _ATTEMPTS = 5
 
@@ -126,49 +128,57 @@ def _is_in(
     return np.isin(codes, [code for code, name in enumerate(names) if name in wanted])
 
 
-def load_snapshot(folder: Path, meta: Meta) -> Snapshot:
+def load_snapshot(folder: Path, meta: Meta, part: Part = WHOLE, wanted: int | None = None) -> Snapshot:
     """The newest version. Where its derived file is missing or old, it is made (in memory where it cannot be kept).
 
-    An indexer beside us may tidy a version away while we read it: then we start again with the newest.
+    An indexer beside us may tidy a version away while we read it: then we start again with the newest. Of a part there
+    are its rows alone. A version that is `wanted` goes before the newest, unless files were derived from a later one.
     """
+    sidecar = _Sidecar(folder, meta, part)
+    if wanted is not None:
+        if snapshot := sidecar.load(wanted):
+            return snapshot
+        if wanted > sidecar.newest:
+            with suppress(SamekindError):
+                return _build(PictureTable.open(folder).at(wanted), sidecar)
     for attempt in range(_ATTEMPTS):
         version = latest_version(folder)
-        if version is not None and (snapshot := _Sidecar(folder, meta).load(version)):
+        if version is not None and (snapshot := sidecar.load(version)):
             return snapshot
         try:
-            return _build(folder, meta)
+            return _build(PictureTable.open(folder), sidecar)
         except SamekindError:
             if attempt == _ATTEMPTS - 1 or latest_version(folder) == version:
                 raise
     raise AssertionError("unreachable")
 
 
-def _build(folder: Path, meta: Meta) -> Snapshot:
-    table = PictureTable.open(folder)
-    version = table.version
+def _build(table: PictureTable, sidecar: "_Sidecar") -> Snapshot:
+    version, meta, where = table.version, sidecar.meta, sidecar.part.where
     schema = pa.schema([*(table_schema(meta.width).field(name) for name in _COLUMNS), (ADDRESS, pa.uint64())])
-    rows = pa.Table.from_batches(list(table.scan(_COLUMNS, addresses=True)), schema).combine_chunks()
+    rows = pa.Table.from_batches(list(table.scan(_COLUMNS, where, addresses=True)), schema).combine_chunks()
     rows = rows.take(np.argsort(rows.column("seq").to_numpy())).combine_chunks()
     batch = rows.to_batches()[0] if rows.num_rows else pa.RecordBatch.from_pylist([], rows.schema)
     try:
-        kept = _Sidecar(folder, meta).store(table, version, batch)
+        kept = sidecar.store(table, version, batch)
     except OSError:  # a read-only medium, another user's gallery, a full disk
         kept = None
     if kept:
         return kept
     vectors = np.empty((batch.num_rows, meta.width), np.float32)
-    for at, block in _blocks(table, np.asarray(batch.column("seq").to_numpy()), 0):
+    for at, block in _blocks(table, np.asarray(batch.column("seq").to_numpy()), 0, where):
         vectors[at : at + len(block)] = block
     return Snapshot(version, batch, vectors, meta.compared)
 
 
 def _blocks(
-    table: PictureTable, seq: Int[np.ndarray, " n"], start: int
+    table: PictureTable, seq: Int[np.ndarray, " n"], start: int, where: str | None
 ) -> Iterator[tuple[int, Float32[np.ndarray, "b w"]]]:
     """The vectors of the rows from `start` on, as runs of neighbours with the position of the first."""
     if start == len(seq):
         return
-    for batch in table.scan(("seq", "vector"), f"seq >= {seq[start]}" if start else None):
+    wanted = " AND ".join(part for part in (f"seq >= {seq[start]}" if start else None, where) if part)
+    for batch in table.scan(("seq", "vector"), wanted or None):
         at = np.searchsorted(seq, batch.column("seq").to_numpy())
         block = batch.column("vector").flatten().to_numpy().reshape(len(at), -1)
         cuts = [0, *(np.flatnonzero(np.diff(at) != 1) + 1), len(at)]
@@ -183,9 +193,15 @@ class _Sidecar:
     beyond a version's rows is not that version's. The rows file is written last, and names everything it relies on.
     """
 
-    def __init__(self, folder: Path, meta: Meta) -> None:
-        self.folder = folder / CACHE_NAME
+    def __init__(self, folder: Path, meta: Meta, part: Part) -> None:
+        self.folder = folder / CACHE_NAME / ("" if part == WHOLE else part.name)
         self.meta = meta
+        self.part = part
+
+    @property
+    def newest(self) -> int:
+        """The latest version that is kept, 0 for none."""
+        return max((_version(file) for file in self.folder.glob(_ROWS)), default=0)
 
     def load(self, version: int) -> Snapshot | None:
         """The snapshot of a version, mapped; None where it is not kept, or not whole."""
@@ -202,11 +218,16 @@ class _Sidecar:
             return None
 
     def store(self, table: PictureTable, version: int, rows: pa.RecordBatch) -> Snapshot | None:
-        """Write the files of a version and map them; None when another process is doing that just now."""
-        self.folder.mkdir(exist_ok=True)
-        with _busy(self.folder) as alone:
+        """Write the files of a version and map them; None when another process is doing that just now.
+
+        A part's replicas wait for each other: what they would read into memory instead may be large.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _busy(self.folder, wait=self.part != WHOLE) as alone:
             if not alone:
                 return None
+            if made := self.load(version):  # by whom we have waited for
+                return made
             name, start = self._continued(rows) or (f"vectors-{uuid.uuid4().hex[:16]}.f32", 0)
             try:
                 self._write_vectors(table, np.asarray(rows.column("seq").to_numpy()), name, start)
@@ -228,7 +249,7 @@ class _Sidecar:
         width = self.meta.width * 4
         descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            for at, block in _blocks(table, seq, start):
+            for at, block in _blocks(table, seq, start, self.part.where):
                 _write_at(descriptor, np.ascontiguousarray(block), at * width)
             os.fsync(descriptor)
         finally:
@@ -236,9 +257,8 @@ class _Sidecar:
 
     def _continued(self, rows: pa.RecordBatch) -> tuple[str, int] | None:
         """The newest vectors file, and its rows, when they are the first of ours: equal content has equal vectors."""
-        for file in sorted(self.folder.glob("rows-*.arrow"), reverse=True)[:1]:
-            version = int(file.stem.removeprefix("rows-"))
-            before = self.load(version)
+        for file in sorted(self.folder.glob(_ROWS), reverse=True)[:1]:
+            before = self.load(_version(file))
             if before and len(before) and before.rows.column("id").equals(rows.column("id").slice(0, len(before))):
                 return self._read(file)[1]["vectors"], len(before)
         return None
@@ -252,6 +272,10 @@ class _Sidecar:
             return reader.get_batch(0), facts
 
 
+def _version(file: Path) -> int:
+    return int(file.stem.removeprefix("rows-"))
+
+
 def _write_at(descriptor: int, block: Float32[np.ndarray, "b w"], offset: int) -> None:
     # Not through a map: a full disk must raise, where a write into a mapped hole would end the process.
     data = block.data.cast("B")
@@ -261,12 +285,12 @@ def _write_at(descriptor: int, block: Float32[np.ndarray, "b w"], offset: int) -
 
 
 @contextmanager
-def _busy(folder: Path) -> Iterator[bool]:
-    """Whether we are the only one to write here; the lock ends with the block."""
+def _busy(folder: Path, wait: bool = False) -> Iterator[bool]:
+    """Whether we are the only one to write here, after those before us if we `wait`; the lock ends with the block."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
         else:

@@ -13,7 +13,7 @@ from jaxtyping import Float32, UInt8
 
 from samekind.gallery.hits import Hit
 from samekind.gallery.schema import RetrieverLike
-from samekind.gallery.store import Gallery
+from samekind.gallery.searching import Searchable
 from samekind.service.refusals import Overloaded, UnknownItem
 from samekind.service.served import Served
 from samekind.service.settings import Settings
@@ -50,7 +50,7 @@ class Answer:
 class _Query:
     """What was asked of one version of a gallery, and what has become of it: vectors of its parts, hits, an error."""
 
-    gallery: Gallery
+    gallery: Searchable
     parts: Sequence[Part]
     k: int
     offset: int
@@ -198,25 +198,24 @@ def _vectors(retriever: RetrieverLike, queries: Sequence[_Query], kind: str) -> 
 
 def _compose(query: _Query) -> None:
     """The vector to search with."""
-    snapshot = query.gallery.snapshot()
     for number, part in enumerate(query.parts):
         if part.kind == "id":
-            row = snapshot.row_of(str(part.value))
-            if row is None:
+            picture = query.gallery.picture(str(part.value))
+            if picture is None:
                 raise UnknownItem(str(part.value))
-            query.vectors[number] = snapshot.vectors_of([row])[0]
+            query.vectors[number] = picture.vector
     vectors = np.stack([query.vectors[number] for number in range(len(query.parts))])
     weights = np.array([part.weight for part in query.parts], np.float64)
-    query.composed = snapshot.space.composed(weights, vectors)
+    query.composed = query.gallery.meta.compared.composed(weights, vectors)
 
 
 def _search(queries: Sequence[_Query]) -> None:
     """The hits of queries to one gallery, with the same domains and offset."""
     gallery, domains, offset = queries[0].gallery, queries[0].domains, queries[0].offset
-    total = gallery.matching(domains)
     vectors = np.stack([query.composed for query in queries if query.composed is not None])
     most = max(query.k for query in queries)
     found = gallery.nearest(vectors, most, offset=offset, domains=domains)
+    total = gallery.matching(domains)  # of the version that was searched
     for query, hits in zip(queries, found, strict=True):
         query.hits, query.total = hits[: query.k], total
 

@@ -47,7 +47,7 @@ class Pictures:
 
         One that is kept is given for a file that is gone or has changed too, but not for one at a forbidden place.
         """
-        places = self._places(served, item)
+        places = await asyncio.to_thread(self._places, served, item)
         if (kept := await asyncio.to_thread(self._known, places, size)) is not None:
             return kept
         key = (served.name, item, size)
@@ -61,17 +61,16 @@ class Pictures:
 
         Raises UnknownItem, OutsideRoots, Gone, Changed, and what `Decoders` raises.
         """
-        places = self._places(served, item)
+        places = await asyncio.to_thread(self._places, served, item)
         async with self._turn():
             return await self._decoders.view(await asyncio.to_thread(places.read))
 
     def _places(self, served: Served, item: str) -> "_Places":
         gallery = served.gallery
-        snapshot = gallery.snapshot()
-        row = snapshot.row_of(item)
-        if row is None:
+        picture = gallery.picture(item)
+        if picture is None:
             raise UnknownItem(item)
-        uris = [uri for uri, _ in snapshot.places(row)]
+        uris = [uri for uri, _ in picture.places]
         roots = [*gallery.roots, *map(str, self._settings.roots)]
         return _Places(item, uris, roots, allow_urls=self._settings.allow_urls)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from samekind.gallery.store import Gallery
+from samekind.gallery.searching import Searchable
 from samekind.service.document import answers
 from samekind.service.guard import API
 from samekind.service.schema import DomainFacts, DomainList, GalleryFacts, GalleryList, RetrieverFacts, Stats
@@ -63,11 +63,10 @@ def _facts(served: Served) -> GalleryFacts:
     )
 
 
-def _domains(opened: Gallery) -> list[DomainFacts]:
-    counts = opened.snapshot().domain_counts
-    return [DomainFacts(name=name, rows=rows) for name, rows in counts.items()]
+def _domains(opened: Searchable) -> list[DomainFacts]:
+    return [DomainFacts(name=name, rows=rows) for name, rows in opened.domain_counts.items()]
 
 
-def _retriever(opened: Gallery) -> RetrieverFacts:
+def _retriever(opened: Searchable) -> RetrieverFacts:
     meta = opened.meta
     return RetrieverFacts(name=meta.name, sha256=meta.sha256, space=meta.space, dim=meta.dim)

@@ -1,17 +1,19 @@
 """One picture of a gallery: what is known of it, a thumbnail, and itself."""
 
+import asyncio
 from enum import IntEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from samekind.gallery.store import Gallery
+from samekind.gallery.pictures import Picture
 from samekind.service.document import answers
 from samekind.service.etags import Known, has, unchanged
 from samekind.service.guard import API
 from samekind.service.refusals import UnknownItem
 from samekind.service.routes_galleries import GalleryName
 from samekind.service.schema import ID_PATTERN, Item, Place
+from samekind.service.served import Served
 from samekind.service.state import Service
 
 router = APIRouter(prefix=f"{API}/galleries/{{gallery}}/items", tags=["pictures"])
@@ -50,12 +52,10 @@ class ThumbnailSize(IntEnum):
 async def item(service: Service, gallery: GalleryName, item: ItemName) -> Item:
     """What is known of a picture."""
     served = service.gallery(gallery)
-    opened = served.gallery
-    row = _row(opened, item)
-    places = [Place(uri=served.shown(uri), domain=domain) for uri, domain in opened.snapshot().places(row)]
-    width, height, size = opened.snapshot().measures(row)
-    first = places[0]
-    return Item(id=item, uri=first.uri, domain=first.domain, width=width, height=height, bytes=size, places=places)
+    known = await _known(served, item)
+    places = [Place(uri=served.shown(uri), domain=domain) for uri, domain in known.places]
+    first, measures = places[0], {"width": known.width, "height": known.height, "bytes": known.size}
+    return Item(id=item, uri=first.uri, domain=first.domain, places=places, **measures)
 
 
 @router.get(
@@ -73,7 +73,7 @@ async def thumbnail(
 ) -> Response:
     """A small version of a picture: WebP, on white, never enlarged."""
     served = service.gallery(gallery)
-    _row(served.gallery, item)
+    await _known(served, item)
     tag = f'"{item}-{size.value}"'
     if has(known, tag):
         return unchanged(tag, _SHOWN["Cache-Control"])
@@ -92,7 +92,7 @@ async def thumbnail(
 async def picture(service: Service, gallery: GalleryName, item: ItemName, known: Known = None) -> Response:
     """A picture as it is, or as WebP where browsers do not know its format."""
     served = service.gallery(gallery)
-    _row(served.gallery, item)
+    await _known(served, item)
     tag = f'"{item}-picture"'
     if has(known, tag):
         return unchanged(tag, _SHOWN["Cache-Control"])
@@ -101,8 +101,9 @@ async def picture(service: Service, gallery: GalleryName, item: ItemName, known:
     return Response(data, media_type=kind, headers={**_SHOWN, "ETag": tag})
 
 
-def _row(opened: Gallery, item: str) -> int:
-    row = opened.snapshot().row_of(item)
-    if row is None:
+async def _known(served: Served, item: str) -> Picture:
+    """What the gallery knows of it, asked beside the event loop: the answer may come from another machine."""
+    picture = await asyncio.to_thread(served.gallery.picture, item)
+    if picture is None:
         raise UnknownItem(item)
-    return row
+    return picture

@@ -11,6 +11,7 @@ import numpy as np
 
 from samekind.errors import UsageError
 from samekind.gallery.schema import RetrieverLike, read_meta
+from samekind.gallery.searching import Searchable
 from samekind.gallery.store import Gallery
 from samekind.service.settings import Settings
 
@@ -24,7 +25,7 @@ class Served:
     one version throughout. `reloads` counts that.
     """
 
-    def __init__(self, name: str, gallery: Gallery, settings: Settings) -> None:
+    def __init__(self, name: str, gallery: Searchable, settings: Settings) -> None:
         self.name = name
         self.gallery = gallery
         self.reloads = 0
@@ -41,7 +42,7 @@ class Served:
         while True:
             await asyncio.sleep(self._settings.reload_seconds)
             try:
-                fresh = await asyncio.to_thread(self._newer)
+                fresh = await asyncio.to_thread(self.gallery.newer)
             except Exception as error:  # nothing that happens to a folder may end the watch
                 self._say(str(error) or type(error).__name__)
                 continue
@@ -50,15 +51,6 @@ class Served:
                 self.gallery = fresh
                 self.reloads += 1
                 _log.info("%s: version %d, %d pictures", self.name, fresh.version, fresh.rows)
-
-    def _newer(self) -> Gallery | None:
-        """The gallery as it is on disk, loaded, where that is not what searches see."""
-        now = self.gallery
-        if read_meta(now.path) == now.meta and now.newest_version() in (now.version, None):
-            return None
-        fresh = Gallery.open(now.path, now.retriever, create=False)
-        fresh.snapshot()
-        return fresh
 
     def _say(self, remark: str) -> None:
         if remark != self._remark:
