@@ -139,6 +139,7 @@ class Gallery(Searchable):
         allow_urls: bool = False,
         progress: Callable[[Progress], None] | None = None,
         ann: bool | None = None,
+        ray: str | None = None,
     ) -> IngestReport:
         """Index folders, pictures, lists and manifests: only what is new or changed is read.
 
@@ -150,6 +151,9 @@ class Gallery(Searchable):
         `ann` builds an index for approximate searches (True), or removes it for good (False); None keeps one that is
         there up to date, and builds one of itself for galleries of `ann.AUTOMATIC` pictures.
 
+        `ray` is a Ray cluster whose nodes open and encode the pictures, "HOST:PORT", "auto" or "local" (`cluster.py`);
+        `workers` are then the cores of each of its workers.
+
         Raises UsageError for sources that do not exist, SamekindError for a source without pictures, a gallery that is
         being indexed by another process, or a full disk; what was reported as done stays done.
         """
@@ -158,14 +162,13 @@ class Gallery(Searchable):
         if workers is not None and workers < 1:
             raise UsageError(f"The number of workers must be 1 or more, not {workers}.")
         began = time.monotonic()
+        reader = _reader(ray, workers, allow_urls)
         found = [source_of(source, domain, domain_from_folder, allow_urls) for source in sources]
         keeper = Keeper(self.path, self.meta, self._newest, lambda: self.retriever)
         keeper.check(ann)
         with write_lock(self.path):
             try:
-                report = self._ingest(
-                    found, Threads(workers, allow_urls), progress, inherit_domain=not domain_from_folder
-                )
+                report = self._ingest(found, reader, progress, inherit_domain=not domain_from_folder)
             finally:
                 self.refresh()
             kept = keeper.keep(ann)
@@ -269,3 +272,12 @@ class Gallery(Searchable):
     def _filled(self) -> Snapshot:
         self.check_filled()
         return self.snapshot()
+
+
+def _reader(ray: str | None, workers: int | None, allow_urls: bool) -> Reader:
+    """Who opens the pictures."""
+    if ray is None:
+        return Threads(workers, allow_urls)
+    from samekind.gallery.cluster import Cluster
+
+    return Cluster(ray, workers, allow_urls)
