@@ -1,5 +1,6 @@
 """Galleries for tests, of the cheap retriever and pictures in `palette.py`."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by path, and would not find palette.py
 
-from faults import Indexers
+from faults import Indexers, change, pictures
 from palette import PaletteRetriever, paint
 
+from samekind.gallery import ingest
 from samekind.gallery.store import Gallery
 
 
@@ -44,3 +46,16 @@ def indexers() -> Iterator[Indexers]:
     found = Indexers()
     yield found
     found.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path, Path]:
+    """Pictures that have changed since a gallery was made of them, that gallery, and one that has what is now."""
+    monkeypatch.setattr(ingest, "BATCH", 4)
+    monkeypatch.setattr(ingest, "COMMIT_ROWS", 4)
+    folder, gallery = pictures(tmp_path / "pictures", 20), tmp_path / "gallery"
+    Gallery.open(gallery, PaletteRetriever(), create=True).add(folder, domain_from_folder=True)
+    change(folder, 20)
+    shutil.copytree(gallery, tmp_path / "undisturbed")
+    Gallery.open(tmp_path / "undisturbed", PaletteRetriever()).add(folder, domain_from_folder=True)
+    return folder, gallery, tmp_path / "undisturbed"

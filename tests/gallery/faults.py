@@ -5,11 +5,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import lancedb
 import numpy as np
-from palette import paint
+from palette import PaletteRetriever, paint
 
+from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable
 
 SCRIPT = Path(__file__).with_name("indexer.py")
@@ -82,3 +85,34 @@ def change(folder: Path, count: int = 200) -> None:
             file.unlink()
     for seed in range(count, 2 * count):
         paint(folder / f"d{seed % 3}" / f"{seed:03}.png", seed)
+
+
+class Disturbed(PaletteRetriever):
+    """Something happens to the gallery before its second batch is encoded."""
+
+    def __init__(self, disturb: Callable[[], object]) -> None:
+        super().__init__()
+        self.disturb = disturb
+        self.calls = 0
+
+    def encode_pixels(self, pixels: np.ndarray, domain: str | None = None) -> np.ndarray:
+        vectors = super().encode_pixels(pixels, domain)
+        self.calls += 1
+        if self.calls == 2:
+            self.disturb()
+        return vectors
+
+
+def finished(gallery: Path, folder: Path) -> set[tuple[object, ...]]:
+    """What the same command again makes of it."""
+    opened = Gallery.open(gallery, PaletteRetriever())
+    opened.add(folder, domain_from_folder=True)
+    snapshot = opened.snapshot()
+    uris = snapshot.rows.column("uri").to_pylist()
+    np.testing.assert_array_equal(snapshot.vectors, PaletteRetriever().encode_images(uris))
+    return content(gallery)
+
+
+def raw(gallery: Path) -> lancedb.table.Table:
+    """The table as a program opens it that knows nothing of samekind."""
+    return lancedb.connect(gallery).open_table("pictures")

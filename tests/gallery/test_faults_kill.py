@@ -71,6 +71,16 @@ def test_a_killed_command_leaves_what_an_undisturbed_one_leaves_with_its_index(
     assert leftover == {"gallery.json", "pictures.lance", "cache", "lock", "skipped.jsonl", "ann.json"}
 
 
+def test_what_a_killed_writer_had_begun_goes_with_the_next_run(gallery: Gallery, photos: Path) -> None:
+    begun = [gallery.path / name for name in (".skipped.jsonl.a1", ".gallery.json.b2", ".ann.json.c3")]
+    staged = gallery.path / "pictures.lance" / "data" / ".tmpX1y2Z3"
+    for file in (*begun, staged):
+        file.write_text("{")
+    gallery.add(photos, domain="other")  # all rows change, so that the table is tidied
+    assert not any(file.exists() for file in (*begun, staged))
+    assert (gallery.path / "gallery.json").exists()
+
+
 @pytest.fixture
 def scattered(tmp_path: Path) -> Path:
     """A gallery of many small files and old versions."""

@@ -22,14 +22,14 @@ def write_lock(folder: Path) -> Iterator[None]:
     with refusals(folder):
         descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SamekindError(
-                f"The gallery {folder} is being indexed by {_holder(descriptor)}. Wait until that has ended, or stop "
-                "it (nothing that it reported as done is lost), then run the same command again."
-            ) from error
-        with refusals(folder):
+        with refusals(folder):  # also where the disk knows no locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise SamekindError(
+                    f"The gallery {folder} is being indexed by {_holder(descriptor)}. Wait until that has ended, or "
+                    "stop it (nothing that it reported as done is lost), then run the same command again."
+                ) from error
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps({"pid": os.getpid()}).encode(), 0)
             for unfinished in folder.glob(".*.json*.*"):  # `write_atomically`, killed; the lock's holders alone do that
