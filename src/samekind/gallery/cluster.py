@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from threading import current_thread, main_thread
 from typing import Any
 
 from samekind.errors import SamekindError
@@ -100,9 +101,7 @@ def connected(address: str) -> Iterator[None]:
         return
     if address == AUTO:
         check_address(address := os.environ.get("RAY_ADDRESS") or AUTO)
-    stopped = signal.getsignal(signal.SIGTERM)
     with ExitStack() as ends:
-        ends.callback(_restore, stopped)
         if address == LOCAL or not _joined(ray, address):
             _joined(ray, ends.enter_context(local_cluster(default_workers())))
         ends.callback(ray.shutdown)
@@ -112,6 +111,7 @@ def connected(address: str) -> Iterator[None]:
 
 def _joined(ray: Any, address: str) -> bool:
     """Join a cluster; False where there is none to be found. Raises SamekindError when it cannot be joined."""
+    before = signal.getsignal(signal.SIGTERM)
     try:
         if address != AUTO:
             _reach(address)
@@ -122,6 +122,9 @@ def _joined(ray: Any, address: str) -> bool:
         raise _refused(address, error) from error
     except (RuntimeError, ValueError, OSError, AssertionError) as error:
         raise _refused(address, error) from error
+    finally:
+        if before is not None and current_thread() is main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray's own prints a stack and aborts
     return True
 
 
@@ -148,9 +151,3 @@ def _silenced(ray: Any) -> Iterator[None]:
         yield
     finally:
         printing.print_to_stdstream = before
-
-
-def _restore(handler: Any) -> None:
-    """Ray takes SIGTERM for its own."""
-    if signal.getsignal(signal.SIGTERM) is not handler:
-        signal.signal(signal.SIGTERM, handler)

@@ -141,15 +141,14 @@ class Crew:
         self._workers = [worker for worker in self._workers if worker.tasks or not worker.dead]
 
     def _started(self, worker: Worker, ref: Any) -> None:
-        errors = self._ray.exceptions
         try:
             other = self._ray.get(ref)
-        except (errors.RayTaskError, errors.RaySystemError) as error:  # where samekind is missing, Ray cannot begin
-            raise SamekindError(
-                f"The node {worker.where} of the Ray cluster cannot hold the retriever: {_reason(error)}. All nodes "
-                f"need samekind {samekind.__version__} as it is installed here. {KEPT}"
-            ) from error
-        except errors.RayError as error:
+        except self._ray.exceptions.RayError as error:
+            if isinstance(error, self._ray.exceptions.RayTaskError) or _unborn(error):
+                raise SamekindError(
+                    f"The node {worker.where} of the Ray cluster cannot hold the retriever: {last_line(error)}. All "
+                    f"nodes need samekind {samekind.__version__} as it is installed here. {KEPT}"
+                ) from error
             self._failed[worker.node] += 1
             self._trouble = f"on {worker.where}: {first_line(error)}"
             self._lost(worker)
@@ -198,6 +197,11 @@ def first_line(error: Exception) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
-def _reason(error: Exception) -> str:
-    """What went wrong on a node: the last line of a traceback."""
+def last_line(error: Exception) -> str:
+    """The end of a traceback from afar: what went wrong."""
     return (str(error).strip() or type(error).__name__).splitlines()[-1].strip().rstrip(".")
+
+
+def _unborn(error: Exception) -> bool:
+    """Whether Ray could not even make the actor, as where samekind is missing; it has no class of errors for that."""
+    return "creation task" in first_line(error)
