@@ -53,6 +53,10 @@ class Searchable(ABC):
         """The folders that pictures were indexed from, or that their lists and manifests were in."""
         return self.meta.roots
 
+    def alive(self) -> list[int]:
+        """How many replicas each of its shards has, where it has shards."""
+        return []
+
     @abstractmethod
     def newer(self) -> "Searchable | None":
         """The gallery as it is on disk, loaded; None where that is what searches see."""
