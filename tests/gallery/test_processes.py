@@ -83,12 +83,12 @@ def gone(pid: int) -> bool:
 
 
 def held() -> tuple[object, ...]:
-    """What a run may not leave behind in this process and on this machine."""
-    folders = [folder for folder in (Path("/dev/shm"), Path(tempfile.gettempdir())) if folder.is_dir()]
-    names = sorted(each.name for folder in folders for each in folder.iterdir())
+    """What a run may not leave behind: processes, files, threads, descriptors and shared memory."""
+    files = sorted(each.name for each in Path(tempfile.gettempdir()).iterdir())
     threads = [each.name for each in threading.enumerate() if each.name.startswith("samekind")]
     links = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
-    return psutil.Process().children(), threads, names, sum("pipe:" in link or "samekind" in link for link in links)
+    pipes = sum("pipe:" in link or "samekind" in link for link in links)
+    return psutil.Process().children(), files, threads, pipes, Path("/proc/self/maps").read_text().count("samekind-")
 
 
 @pytest.fixture
