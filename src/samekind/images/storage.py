@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from samekind.images.errors import (
     BadNameError,
@@ -15,6 +15,10 @@ from samekind.images.errors import (
     printable,
 )
 from samekind.images.storage_client import Address, asking
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+    from pyarrow.lib import NativeFile
 
 _URI = re.compile(r"(s3|gs)://([^/]*)/*(.*)", re.IGNORECASE | re.DOTALL)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
@@ -90,13 +94,25 @@ def read(uri: str, max_bytes: int) -> bytes:
     """All of an object, at least one byte and at most `max_bytes`; raises ImageError."""
     where = parse(uri)
     shown = printable(where.uri)
-    with asking(where) as system, system.open_input_file(where.path) as file:
-        size = file.size()
-        if size > max_bytes:
-            raise TooManyBytesError(f"{shown} has {size:,} bytes, and the limit is {max_bytes:,}")
-        data = bytes(file.read(size))
+    with asking(where) as system:
+        file, size = _opened(system, where)
+        with file:
+            if size > max_bytes:
+                raise TooManyBytesError(f"{shown} has {size:,} bytes, and the limit is {max_bytes:,}")
+            data = bytes(file.read(size))
     if len(data) < size:
         raise UrlFailedError(f"{shown} ended after {len(data):,} of {size:,} bytes; it may have changed meanwhile")
     if not data:
         raise EmptyError(f"{shown} is empty (0 bytes)")
     return data
+
+
+def _opened(system: "FileSystem", where: Address) -> tuple["NativeFile", int]:
+    """The bytes to come, and their number; raises OSError."""
+    if where.scheme == "s3":
+        file = system.open_input_file(where.path)
+        return file, file.size()
+    # A file of gs:// that can be sought in is asked for its size while pyarrow lets no other thread of Python run.
+    if (size := system.get_file_info(where.path).size) is None:
+        raise FileNotFoundError
+    return system.open_input_stream(where.path, compression=None), size
