@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from samekind.gallery.opening import Reader, Threads
 from samekind.gallery.pictures import Outside, Picture, outside_of, picture_of
 from samekind.gallery.plan import LEDGER_COLUMNS, Ledger, Source, make_plan, source_of
 from samekind.gallery.report import IngestReport, Progress, Teller, write_skipped
-from samekind.gallery.schema import META_NAME, Meta, RetrieverLike, read_meta, write_meta
+from samekind.gallery.schema import META_NAME, Meta, RetrieverLike, damaged, read_meta, write_meta
 from samekind.gallery.searching import Searchable
 from samekind.gallery.table import PictureTable, refusals
 from samekind.gallery.vectors import Snapshot, load_snapshot
@@ -188,16 +189,22 @@ class Gallery(Searchable):
     ) -> IngestReport:
         table = PictureTable.open(self.path)
         ledger = Ledger.read(table.scan(LEDGER_COLUMNS))
+        if len(ledger.rows) != table.rows:
+            raise damaged(self.path, "it has a picture in two rows, as after two processes wrote at once")
         teller = Teller(progress)
         plan = make_plan(ledger, sources, teller)
         self._remember(source.root for source in sources if source.root)
         writer = Writer(table, ledger, self.meta.width)
         run = Ingest(lambda: self.retriever, writer, plan, reader, teller, inherit_domain=inherit_domain)
         try:
-            return run.run()
-        finally:
-            with refusals(self.path):
+            report = run.run()
+        except BaseException:
+            with suppress(OSError):  # what ended the run is what is told
                 write_skipped(self.path, run.skipped)
+            raise
+        with refusals(self.path):
+            write_skipped(self.path, run.skipped)
+        return report
 
     def _remember(self, roots: Iterable[str]) -> None:
         """Note where pictures come from; the lock's holder alone may."""
@@ -256,15 +263,16 @@ class Gallery(Searchable):
         snapshot = self._filled()
         if where is None:
             return snapshot, search.choose(snapshot, domains, None)
-        try:
-            matching = self._matching(snapshot, where)
-        except UsageError:
-            raise
-        except SamekindError:  # an indexer has tidied the version away since; go on with what is there now
-            self.refresh()
-            snapshot = self._filled()
-            matching = self._matching(snapshot, where)
-        return snapshot, search.choose(snapshot, domains, matching)
+        while True:
+            try:
+                return snapshot, search.choose(snapshot, domains, self._matching(snapshot, where))
+            except UsageError:
+                raise
+            except SamekindError:  # an indexer has tidied the version away since; go on with what is there now
+                self.refresh()
+                before, snapshot = snapshot, self._filled()
+                if snapshot.version == before.version:
+                    raise
 
     def _matching(self, snapshot: Snapshot, where: str) -> Int64[np.ndarray, " m"]:
         return search.matching(self.path, snapshot.version, where)

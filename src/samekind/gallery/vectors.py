@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float32, Int, UInt64
 
 from samekind.errors import SamekindError
 from samekind.gallery.parts import WHOLE, Part
-from samekind.gallery.schema import Meta, table_schema, write_atomically
+from samekind.gallery.schema import Meta, damaged, table_schema, write_atomically
 from samekind.gallery.spaces import Space
 from samekind.gallery.table import ADDRESS, PictureTable, latest_version
 
@@ -159,6 +159,8 @@ def _build(table: PictureTable, sidecar: "_Sidecar") -> Snapshot:
     rows = pa.Table.from_batches(list(table.scan(_COLUMNS, where, addresses=True)), schema).combine_chunks()
     rows = rows.take(np.argsort(rows.column("seq").to_numpy())).combine_chunks()
     batch = rows.to_batches()[0] if rows.num_rows else pa.RecordBatch.from_pylist([], rows.schema)
+    if (np.diff(batch.column("seq").to_numpy()) == 0).any():
+        raise damaged(table.folder, "two of its rows have the same number, as after two processes wrote at once")
     try:
         kept = sidecar.store(table, version, batch)
     except OSError:  # a read-only medium, another user's gallery, a full disk
