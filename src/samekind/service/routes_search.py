@@ -47,7 +47,7 @@ Domains = Annotated[
 ]
 Words = Annotated[Text | None, Query(description="What is to be seen.", examples=["a red car"])]
 
-_UNSEARCHED = ("unknown_gallery", "invalid", "usage")
+_UNSEARCHED = ("unknown_gallery", "invalid", "usage", "unavailable")
 _UNOPENED = ("unsupported", "empty", "truncated", "corrupt", "too_many_pixels", "decode_too_long", "decode_too_heavy")
 _UNFETCHED = ("urls_off", "url_refused", "url_failed")
 
