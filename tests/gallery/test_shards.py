@@ -1,13 +1,13 @@
 """A gallery in shards answers as the gallery itself does, bit for bit, at one version; shards are of this process."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from here import Here
 from palette import PaletteRetriever, paint
 from rows import appended, clustered, made
 
@@ -18,26 +18,6 @@ from samekind.gallery.shards import ShardedGallery
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable
 from samekind.gallery.vectors import load_snapshot
-
-
-class Here:
-    """Shards of this process; `before` is called before each of them is asked."""
-
-    def __init__(self, folder: Path, count: int) -> None:
-        self.shards = [Shard(folder, Part(number, count)) for number in range(count)]
-        self.before: Callable[[int, Edition | None, str], None] = lambda *_: None
-        self.asked = 0
-
-    def ask(self, wanted: Edition | None, what: str, *details: Any) -> list[Told]:
-        self.asked += 1
-        told = []
-        for number in range(len(self.shards)):
-            self.before(number, wanted, what)
-            told.append(self.shards[number].ask(wanted, what, *details))
-        return told
-
-    def alive(self) -> list[int]:
-        return [1] * len(self.shards)
 
 
 def twins(count: int, dim: int, seed: int = 0) -> np.ndarray:

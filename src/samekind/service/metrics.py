@@ -98,7 +98,7 @@ def _seconds(registry: CollectorRegistry, name: str, help: str, *labels: str) ->
 
 
 class _Galleries(Collector):
-    """Rows and reloads, read when they are asked for."""
+    """Rows, reloads and replicas, read when they are asked for."""
 
     def __init__(self, served: Mapping[str, Served]) -> None:
         self._served = served
@@ -106,7 +106,10 @@ class _Galleries(Collector):
     def collect(self) -> Iterator[Metric]:
         rows = GaugeMetricFamily("samekind_rows", "Pictures in a gallery.", labels=["gallery"])
         reloads = CounterMetricFamily("samekind_reloads", "How often a gallery has grown.", labels=["gallery"])
+        replicas = GaugeMetricFamily("samekind_replicas", "Replicas of a shard.", labels=["gallery", "shard"])
         for name, one in self._served.items():
             rows.add_metric([name], one.gallery.rows)
             reloads.add_metric([name], one.reloads)
-        yield from (rows, reloads)
+            for number, alive in enumerate(one.replicas, start=1):
+                replicas.add_metric([name, str(number)], alive)
+        yield from (rows, reloads, replicas)

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from samekind.errors import SamekindError, UsageError
+from samekind.errors import SamekindError, Unavailable, UsageError
 from samekind.images.errors import ImageError
 from samekind.service.refusals import Refusal
 
@@ -59,6 +59,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "rate_limited": Kind(429, "Too many requests"),
     "internal": Kind(500, "The service failed"),
     "overloaded": Kind(503, "The service is busy"),
+    "unavailable": Kind(503, "Part of a gallery cannot be reached"),
     "not_ready": Kind(503, "The service is starting or stopping"),
 }
 
@@ -121,6 +122,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(error.slug, str(error), retry_after=getattr(error, "retry_after", None))
         case ImageError() if error.reason in _SENT:
             return Problem(error.reason, _sentence(f"The picture cannot be used: {error}"))
+        case Unavailable():
+            return Problem("unavailable", str(error), retry_after=error.retry_after)
         case UsageError():
             return Problem("usage", str(error))
         case RequestValidationError():

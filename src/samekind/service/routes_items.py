@@ -22,7 +22,7 @@ ItemName = Annotated[
     str, Path(description="A picture's id, as hits tell it.", pattern=ID_PATTERN, examples=["a2e26fc1f5fbe9ee"])
 ]
 
-_UNKNOWN = ("unknown_gallery", "unknown_item", "invalid")
+_UNKNOWN = ("unknown_gallery", "unknown_item", "invalid", "unavailable")
 _UNSHOWN = (*_UNKNOWN, "outside_roots", "vanished", "changed", "unsupported", "empty", "truncated", "corrupt")
 _UNOPENED = (*_UNSHOWN, "too_many_pixels", "decode_too_long", "decode_too_heavy", "url_refused", "url_failed")
 

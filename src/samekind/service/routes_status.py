@@ -22,11 +22,17 @@ async def health() -> Status:
     return Status(status="ok")
 
 
-@router.get(f"{API}/ready", operation_id="ready", responses=answers("not_ready", open=True))
+@router.get(f"{API}/ready", operation_id="ready", responses=answers("not_ready", "unavailable", open=True))
 async def ready(service: Service) -> Status:
     """Are galleries loaded and requests answered? Needs no token."""
     if not service.ready:
         raise Problem("not_ready", "The service is starting or stopping.", retry_after=1.0)
+    for name, one in service.served.items():
+        if 0 in one.replicas:
+            shard, shards = one.replicas.index(0) + 1, len(one.replicas)
+            raise Problem(
+                "unavailable", f"{name}: shard {shard} of {shards} is lost, and being started again.", retry_after=5.0
+            )
     return Status(status="ready")
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -22,13 +22,14 @@ class Served:
     """One gallery under the name that addresses have for it.
 
     `gallery` has its snapshot loaded, and is replaced by another object when the gallery grows: who takes it once has
-    one version throughout. `reloads` counts that.
+    one version throughout. `reloads` counts that. `replicas` are those of each shard, where it has shards.
     """
 
     def __init__(self, name: str, gallery: Searchable, settings: Settings) -> None:
         self.name = name
         self.gallery = gallery
         self.reloads = 0
+        self.replicas = gallery.alive()
         self._settings = settings
         self._roots = [os.path.abspath(root) for root in settings.roots]  # noqa: PTH100 (resolve() would follow links)
         self._remark = ""
@@ -42,6 +43,7 @@ class Served:
         while True:
             await asyncio.sleep(self._settings.reload_seconds)
             try:
+                self.replicas = await asyncio.to_thread(self.gallery.alive)
                 fresh = await asyncio.to_thread(self.gallery.newer)
             except Exception as error:  # nothing that happens to a folder may end the watch
                 self._say(str(error) or type(error).__name__)
@@ -67,11 +69,23 @@ class Served:
         return PurePosixPath(uri).name
 
 
-def open_served(folders: Sequence[Path], retriever: str | None, settings: Settings) -> dict[str, Served]:
+def loaded(gallery: Gallery) -> Searchable:
+    """A gallery with its rows in this process."""
+    gallery.snapshot()
+    return gallery
+
+
+def open_served(
+    folders: Sequence[Path],
+    retriever: str | None,
+    settings: Settings,
+    load: Callable[[Gallery], Searchable] = loaded,
+) -> dict[str, Served]:
     """Load galleries by the names of their folders, a retriever that several have once.
 
-    `retriever` is as `samekind.retriever.store.load` takes it, None for the one that filled each gallery. Raises
-    SamekindError for what is no gallery or belongs to another retriever, UsageError for the same folder twice.
+    `retriever` is as `samekind.retriever.store.load` takes it, None for the one that filled each gallery; `load` gets a
+    gallery ready to be searched. Raises SamekindError for what is no gallery or belongs to another retriever,
+    UsageError for the same folder twice.
     """
     paths = [Path(os.path.realpath(folder.expanduser())) for folder in folders]
     if twice := [str(folder) for folder, path in zip(folders, paths, strict=True) if paths.count(path) > 1]:
@@ -84,9 +98,8 @@ def open_served(folders: Sequence[Path], retriever: str | None, settings: Settin
         gallery = Gallery.open(folder, given or known.get(meta.sha256), create=False)
         if meta.sha256 not in known:
             known[meta.sha256] = _warm(gallery.retriever)
-        gallery.snapshot()
         name = _name(folder, served)
-        served[name] = Served(name, gallery, settings)
+        served[name] = Served(name, load(gallery), settings)
     return served
 
 
