@@ -3,6 +3,8 @@
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -10,8 +12,9 @@ from palette import PaletteRetriever, paint
 
 import samekind
 from samekind.errors import SamekindError
-from samekind.gallery import cluster_work
+from samekind.gallery import cluster_crew, cluster_work
 from samekind.gallery.cluster import UNSEEN, _Check
+from samekind.gallery.cluster_crew import Crew, Worker
 from samekind.gallery.cluster_work import Chunk, Work
 from samekind.gallery.cluster_worker import Encoder, SamekindEncoder
 from samekind.gallery.opening import Opened, Opener, Outcome
@@ -123,6 +126,48 @@ def test_a_picture_that_one_node_does_not_see_is_opened_here(tmp_path: Path) -> 
     assert isinstance(seen(here[:1], "two")[0], Opened)
     with pytest.raises(SamekindError, match=r"is here, but not on the node one of .*Mount the pictures' folder"):
         seen(here[:1], "one")
+
+
+def test_a_worker_that_hangs_is_ended_and_what_it_had_begun_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a stand-in for Ray, as a hang would have to be waited for."""
+
+    class DiedError(Exception):
+        pass
+
+    class Ray:
+        exceptions = SimpleNamespace(RayTaskError=KeyError, ObjectLostError=IndexError, RayError=DiedError)
+        killed: ClassVar[list[str]] = []
+
+        def kill(self, actor: Any, no_restart: bool) -> None:
+            self.killed.append(actor.name)
+
+        def wait(self, refs: list[object], **_: object) -> tuple[list[object], list[object]]:
+            return (refs, []) if self.killed else ([], refs)
+
+        def get(self, ref: object) -> None:
+            raise DiedError("it was killed by you")
+
+    now = 0.0
+    monkeypatch.setattr(cluster_crew, "time", SimpleNamespace(monotonic=lambda: now))
+    crew = object.__new__(Crew)
+    crew._ray, crew._looked, crew._gpus = Ray(), 0.0, False
+    actor = SimpleNamespace(name="a", encode=SimpleNamespace(remote=lambda refs: object()))
+    crew._workers = [Worker(actor, "node", "node", None, heard=0.0)]
+    work = Work(refs(130), lambda: now)
+    crew.hand_out(work)
+    begun, next_one = crew._workers[0].tasks.values()
+    now = cluster_crew.STUCK - 1
+    crew.hand_out(work)
+    assert not Ray.killed
+    now += 2
+    crew.hand_out(work)
+    assert Ray.killed == ["a"]
+    crew.collect(work, lambda refs, outcomes, where: list(outcomes))
+    assert not crew._workers
+    again = list(iter(lambda: work.take(3), None))
+    assert [len(each.refs) for each in again] == [8] * 8 + [64, 2]
+    assert next_one in again
+    assert begun not in again
 
 
 def test_a_node_with_another_samekind_says_so() -> None:

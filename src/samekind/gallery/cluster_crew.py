@@ -19,6 +19,7 @@ Check = Callable[[Sequence[ImageRef], Sequence[Outcome], str], list[Outcome]]
 CORES = 4  # that a worker without a GPU has, where the node has as many
 IN_HAND = 2  # chunks: one that is worked on, and the next
 ALONE = 180.0  # seconds that nobody may be at work
+STUCK = 600.0  # seconds that a worker may owe an answer
 TICK = 0.25  # seconds between two looks at what is late
 LOOK = 1.0  # seconds between two looks at the cluster's nodes
 
@@ -35,6 +36,9 @@ class Worker:
     starting: Any
     tasks: dict[Any, Chunk] = field(default_factory=dict)
     dead: bool = False
+    why: str = ""  # we ended it, where we know
+    blamed: bool = False  # what it had begun when it died
+    heard: float = field(default_factory=time.monotonic)  # when it last answered, or was given something to do
 
 
 class Crew:
@@ -117,13 +121,21 @@ class Crew:
 
     def hand_out(self, work: Work) -> None:
         """Give chunks to whoever has room; who has nothing to do helps with what is late."""
+        for worker in self.ready:
+            if worker.tasks and time.monotonic() - worker.heard > STUCK:
+                self._lost(worker, f"no answer for {STUCK:.0f} s")
         ready = self.ready
         open_handed = [w for w in ready if len(w.tasks) < IN_HAND and not any(map(work.late, w.tasks.values()))]
         for worker in sorted(open_handed, key=lambda each: len(each.tasks)):
             while len(worker.tasks) < IN_HAND and (chunk := work.take(len(ready))):
-                worker.tasks[worker.actor.encode.remote(chunk.refs)] = chunk
+                self._give(worker, chunk)
             if not worker.tasks and (chunk := work.take_late()):
-                worker.tasks[worker.actor.encode.remote(chunk.refs)] = chunk
+                self._give(worker, chunk)
+
+    def _give(self, worker: Worker, chunk: Chunk) -> None:
+        if not worker.tasks:
+            worker.heard = time.monotonic()
+        worker.tasks[worker.actor.encode.remote(chunk.refs)] = chunk
 
     def collect(self, work: Work, check: Check) -> None:
         """Wait a moment for answers; `check` sees what a node says of a chunk first."""
@@ -165,6 +177,7 @@ class Crew:
         errors = self._ray.exceptions
         oldest = next(iter(worker.tasks)) == ref
         chunk = worker.tasks.pop(ref)
+        worker.heard = time.monotonic()
         try:
             outcomes = self._ray.get(ref)
         except errors.RayTaskError as error:  # of the retriever: nobody's death, but the device may be out of order
@@ -172,21 +185,24 @@ class Crew:
             if chunk.failed >= TRIES:
                 raise error.cause from error
             work.give_back(chunk)
+            worker.blamed = True
             self._lost(worker)
         except errors.ObjectLostError:  # it was done, and its node died with the answer
             work.give_back(chunk)
         except errors.RayError as error:
             # Actors do one thing after the other, so that only the oldest can be to blame.
-            if oldest and not worker.dead:
-                work.blame(chunk, first_line(error))
+            if oldest and not worker.blamed:
+                worker.blamed = True
+                work.blame(chunk, worker.why or first_line(error))
             else:
                 work.give_back(chunk)
             self._lost(worker)
         else:
             work.fill(chunk, [] if chunk.done else check(chunk.refs, outcomes, worker.where))
 
-    def _lost(self, worker: Worker) -> None:
+    def _lost(self, worker: Worker, why: str = "") -> None:
         """Do without a worker; what it still has in hand comes back with an error each, or with answers after all."""
+        worker.why = worker.why or why
         self._dismiss(worker)
         self._looked = float("-inf")
 
