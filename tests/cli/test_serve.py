@@ -114,6 +114,12 @@ def test_wrong_hosts_roots_and_ports_are_wrong_usage(runner: CliRunner, gallery:
     assert refused(runner)[0] == 2
 
 
+def test_shards_without_a_cluster_and_what_is_no_address_are_wrong_usage(runner: CliRunner, gallery: Path) -> None:
+    for wrong in (["--shards", "2"], ["--replicas", "2"], ["--ray=nowhere"], ["--ray=ray://here:1"], ["--shards", "0"]):
+        status, told = refused(runner, "--gallery", str(gallery), *wrong)
+        assert (status, "Ray" in told or "--shards" in told) == (2, True)
+
+
 def test_what_is_no_gallery_is_a_failed_job(runner: CliRunner, tmp_path: Path) -> None:
     status, told = refused(runner, "--gallery", str(tmp_path), "--port", "0")
     assert (status, "is no gallery" in told) == (1, True)

@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 app.command(cls=WithRay)(index)
 app.command()(search)
-app.command()(serve)
+app.command(cls=WithRay)(serve)
 app.add_typer(train)
 app.command()(evaluate)
 app.command()(run)

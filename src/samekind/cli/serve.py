@@ -5,7 +5,7 @@ import os
 import shlex
 import socket
 import webbrowser
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +15,10 @@ from samekind.cli.console import message, printable, result, verb
 from samekind.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from samekind.gallery.searching import Searchable
+    from samekind.gallery.store import Gallery
     from samekind.service.served import Served
     from samekind.service.settings import Settings
 
@@ -43,11 +45,26 @@ def serve(
     ] = None,
     allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Fetch pictures from http(s) addresses.")] = False,
     rate: Annotated[float, typer.Option(metavar="N", min=0, help="Searches a second of one client, 0: any.")] = 20.0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Have a Ray cluster search: HOST:PORT, local for one of this machine alone, nothing for RAY_ADDRESS, "
+            "else what runs here, else local. Its machines must see the gallery at the same path.",
+        ),
+    ] = None,
+    shards: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="With --ray: parts of a gallery; by default one for each machine."),
+    ] = None,
+    replicas: Annotated[int, typer.Option(metavar="R", min=1, help="With --ray: processes for each part.")] = 1,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Search galleries in a browser or over HTTP: draw, drop a picture, type words."""
     from samekind.service.settings import Settings
 
+    if ray is None and (shards is not None or replicas > 1):
+        raise UsageError("--shards and --replicas are of a Ray cluster: add --ray [ADDRESS].")
     local = _is_local(host)
     if not local and token_file is None:
         raise UsageError(
@@ -62,12 +79,34 @@ def serve(
         searches_per_second=rate,
         requests_per_second=rate * _REQUESTS,
     )
-    with suppress(KeyboardInterrupt):  # while galleries are loaded; later it is the server's way to end
-        _run(gallery, retriever, settings, host, port, open_page=open_page)
+    # While galleries are loaded; later it is the server's way to end.
+    with suppress(KeyboardInterrupt), _loader(ray, shards, replicas) as load:
+        _run(gallery, retriever, settings, load, host, port, open_page=open_page)
+
+
+@contextmanager
+def _loader(ray: str | None, shards: int | None, replicas: int) -> "Iterator[Callable[[Gallery], Searchable]]":
+    """What gets galleries ready to be searched, here or in shards that end with the block."""
+    if ray is None:
+        from samekind.service.served import loaded
+
+        yield loaded
+        return
+    from samekind.gallery.shard_cluster import spreading
+
+    with spreading(ray, shards, replicas) as load:
+        yield load
 
 
 def _run(
-    folders: list[Path], retriever: str | None, settings: "Settings", host: str, port: int, *, open_page: bool
+    folders: list[Path],
+    retriever: str | None,
+    settings: "Settings",
+    load: "Callable[[Gallery], Searchable]",
+    host: str,
+    port: int,
+    *,
+    open_page: bool,
 ) -> None:
     """Bind, load, and serve until a signal; the address is told once requests are answered."""
     from samekind.service.app import create_app
@@ -75,7 +114,7 @@ def _run(
     from samekind.service.server import listen, serve
 
     with listen(host, port) as bound:
-        served = open_served(folders, retriever, settings)
+        served = open_served(folders, retriever, settings, load)
         address = f"http://{_in_address(host)}:{bound.getsockname()[1]}/"
 
         for name, one in served.items():
