@@ -16,6 +16,7 @@ from typing import Any
 from samekind.errors import SamekindError
 
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+_PASSWORD = secrets.token_hex(32)  # of this process's clusters: Ray, once told a password, keeps to it
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def local_cluster(cores: int) -> Iterator[str]:
     """The address of a cluster that lasts as long as this, and lets nobody in but who knows its password."""
     from ray._raylet import Config  # type: ignore[attr-defined]
 
-    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _PASSWORD}
     before = {name: os.environ.get(name) for name in secret}
     keeper = subprocess.Popen(
         [sys.executable, "-m", __name__, str(cores)],
