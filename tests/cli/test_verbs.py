@@ -29,6 +29,18 @@ def test_index_makes_a_gallery_and_says_what_it_did(
     assert "skipped.jsonl" in done.stderr
 
 
+def test_index_opens_pictures_in_processes_where_asked_to(
+    runner: CliRunner, pictures: Path, tiny_clip: Path, tmp_path: Path
+) -> None:
+    command = ["index", str(pictures), "--gallery", str(tmp_path / "g"), "--retriever", str(tiny_clip)]
+    done = runner.invoke(app, [*command, "--processes", "1"])
+    assert done.exit_code == 0
+    assert "holds 6 pictures: 6 new, 1 skipped" in done.stdout
+    refused = runner.invoke(app, [*command, "--processes", "1", "--workers", "2"])
+    assert refused.exit_code == 2
+    assert "give one of them" in refused.stderr
+
+
 def test_index_json_is_the_report_alone_and_remembers_the_retriever(
     runner: CliRunner, pictures: Path, gallery: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ Arguments: seconds that a picture may take, then the pictures. Tells `pid N` for
 
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -28,7 +29,8 @@ if __name__ == "__main__":
     reader = Processes(2, False, float(sys.argv[1]), WORKER)
     outcomes = reader(PaletteRetriever(), [ImageRef(each) for each in sys.argv[2:]], set())
     try:
-        for _ in outcomes:
-            tell(*(f"pid {child.pid}" for child in psutil.Process().children()), "first")
+        with closing(outcomes):  # type: ignore[type-var]
+            for _ in outcomes:
+                tell(*(f"pid {child.pid}" for child in psutil.Process().children()), "first")
     except KeyboardInterrupt:
         tell("interrupted")

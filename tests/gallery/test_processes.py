@@ -23,8 +23,8 @@ from opening_driver import WORKER
 from palette import PaletteRetriever, paint
 from PIL import Image
 
-from samekind.errors import SamekindError
-from samekind.gallery import processes, store
+from samekind.errors import SamekindError, UsageError
+from samekind.gallery import processes
 from samekind.gallery.opening import Opened, Outcome, Reader, Threads
 from samekind.gallery.processes import Processes
 from samekind.gallery.store import Gallery
@@ -142,9 +142,7 @@ def rows(gallery: Gallery) -> list[dict[str, Any]]:
     return sorted(pa.Table.from_batches(list(batches)).to_pylist(), key=lambda row: row["seq"])
 
 
-def test_a_gallery_is_row_by_row_that_made_with_threads(
-    tmp_path: Path, shared: Path, odd: list[object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gallery_is_row_by_row_that_made_with_threads(tmp_path: Path, shared: Path, odd: list[object]) -> None:
     for domain in ("photo", "art_painting", "cartoon", "sketch"):
         for number, file in enumerate(sorted((shared / "data" / "pacs" / domain / "dog").iterdir())[:12]):
             (tmp_path / "all" / domain).mkdir(parents=True, exist_ok=True)
@@ -153,13 +151,12 @@ def test_a_gallery_is_row_by_row_that_made_with_threads(
                 shutil.copy(file, tmp_path / "all" / domain / f"copy{number}{file.suffix}")
     shutil.copytree(tmp_path / "odd", tmp_path / "all" / "odd")
     made = []
-    for reader in (Threads(2), Processes(2)):
-        monkeypatch.setattr(store, "Threads", lambda *_, reader=reader: reader)
-        gallery = Gallery.open(tmp_path / type(reader).__name__, PaletteRetriever(), create=True)
-        first = gallery.add(tmp_path / "all", domain_from_folder=True).to_json()
+    for how in ("workers", "processes"):
+        gallery = Gallery.open(tmp_path / how, PaletteRetriever(), create=True)
+        first = gallery.add(tmp_path / "all", domain_from_folder=True, **{how: 2}).to_json()
         file = tmp_path / "all" / "photo" / "copy0.jpg"
         file.rename(file.with_name("moved.jpg"))
-        second = gallery.add(tmp_path / "all", domain_from_folder=True).to_json()
+        second = gallery.add(tmp_path / "all", domain_from_folder=True, **{how: 2}).to_json()
         file.with_name("moved.jpg").rename(file)
         reports = [{**report, "seconds": 0} for report in (first, second)]
         made.append((rows(gallery), (gallery.path / "skipped.jsonl").read_text(), reports))
@@ -245,7 +242,7 @@ def test_workers_killed_while_they_wait_are_replaced(photos: Path, monkeypatch: 
     monkeypatch.setattr(processes, "LOOK_AHEAD", 0)
     found = []
     refs = [ImageRef(str(photos / f"{number % 4}.png")) for number in range(8)]
-    for outcome in Processes(2)(Cut(), refs, ()):
+    for outcome in Processes(1)(Cut(), refs, ()):  # one, or a picture might be in the hands of two that are killed
         found.append(outcome)
         for child in psutil.Process().children():
             child.kill()
@@ -261,6 +258,29 @@ def test_a_picture_that_ends_its_worker_each_time_is_skipped_and_all_others_are_
     assert [isinstance(each, Opened) for each in found] == [True, False, True, False, True]
     assert found[1] == Skip(str(bad), "crashed", f"{bad}: opening it ended the worker 2 times (SIGSEGV)")
     assert all(map(same, found[::2], opened(Threads(1), files[::2])))
+
+
+def test_what_the_gallery_has_of_a_picture_stays_when_opening_it_crashes(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = Gallery.open(tmp_path / "g", PaletteRetriever(), create=True)
+    gallery.add(photos, processes=1)
+    before = rows(gallery)
+    bad = photos / "0.png"
+    bad.write_bytes(order(tmp_path, "die").read_bytes())
+    monkeypatch.setattr(processes, "Processes", lambda *_: obedient())
+    report = gallery.add(photos, processes=1)
+    assert (report.skipped, report.removed, rows(gallery)) == (1, 0, before)
+    assert json.loads((gallery.path / "skipped.jsonl").read_text())["reason"] == "crashed"
+
+
+@pytest.mark.parametrize("other", [{"workers": 2}, {"ray": "local"}], ids=str)
+def test_processes_exclude_threads_and_clusters(photos: Path, tmp_path: Path, other: dict[str, Any]) -> None:
+    gallery = Gallery.open(tmp_path / "g", PaletteRetriever(), create=True)
+    with pytest.raises(UsageError, match="give one of them"):
+        gallery.add(photos, processes=2, **other)
+    with pytest.raises(UsageError, match="processes must be 1 or more"):
+        gallery.add(photos, processes=0)
 
 
 def test_a_picture_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
@@ -302,7 +322,7 @@ def test_a_worker_that_answers_nonsense_is_a_worker_that_ended(photos: Path, ans
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
-        ((sys.executable, "-c", "raise SystemExit(3)"), r"ended 3 times as it began \(exit status 3\).*fewer workers"),
+        ((sys.executable, "-c", "raise SystemExit(3)"), r"ended 3 times as it began \(exit status 3\).*fewer of them"),
         (("/no/such/program",), r"cannot be started: No such file or directory\. Try again"),
     ],
 )

@@ -38,6 +38,14 @@ def index(
         bool, typer.Option("--domain-from-folder", help="The first folder below a source names the domain.")
     ] = False,
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads that open pictures.")] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Open pictures in processes, not in threads: one that crashes or hangs its decoder is skipped.",
+        ),
+    ] = None,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -46,7 +54,12 @@ def index(
             "else what runs here, else local. Its machines must see the pictures at the same paths.",
         ),
     ] = None,
-    allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Fetch pictures from http(s) addresses.")] = False,
+    allow_urls: Annotated[
+        bool,
+        typer.Option(
+            "--allow-urls", help="Fetch pictures from addresses that are named one by one, or that lists name."
+        ),
+    ] = False,
     ann: Annotated[
         bool | None,
         typer.Option(
@@ -72,6 +85,7 @@ def index(
             progress=show,
             ann=ann,
             ray=ray,
+            processes=processes,
         )
     _tell_index(opened)
     if report.skipped:

@@ -18,7 +18,7 @@ from samekind.images.source import list_images
 LEDGER_COLUMNS = ("id", "seq", "uri", "domain", "size", "mtime_ns", "copies")
 
 # Reasons that say nothing about the picture: what the gallery has of it stays as it is.
-PASSING = frozenset({"unreadable", "vanished", "url_refused", "url_failed"})
+PASSING = frozenset({"unreadable", "vanished", "url_refused", "url_failed", "crashed"})
 
 
 class Place(NamedTuple):

@@ -136,7 +136,7 @@ class _Pool:
                 self._lose(process)
         raise SamekindError(
             f"A process that opens pictures ended {_STARTS} times as it began ({reason}). Is there enough memory? "
-            "Try again, with fewer workers, or with threads."
+            "Try again, with fewer of them, or without --processes."
         )
 
     def _idle_one(self) -> "_Process | None":
@@ -189,8 +189,8 @@ class _Process:
                 )
         except OSError as error:
             raise SamekindError(
-                f"A process that opens pictures cannot be started: {error.strerror}. Try again, with fewer workers, or "
-                "with threads."
+                f"A process that opens pictures cannot be started: {error.strerror}. Try again, with fewer of them, or "
+                "without --processes."
             ) from error
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)

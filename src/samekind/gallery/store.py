@@ -141,6 +141,7 @@ class Gallery(Searchable):
         progress: Callable[[Progress], None] | None = None,
         ann: bool | None = None,
         ray: str | None = None,
+        processes: int | None = None,
     ) -> IngestReport:
         """Index folders, pictures, lists and manifests: only what is new or changed is read.
 
@@ -152,18 +153,20 @@ class Gallery(Searchable):
         `ann` builds an index for approximate searches (True), or removes it for good (False); None keeps one that is
         there up to date, and builds one of itself for galleries of `ann.AUTOMATIC` pictures.
 
-        `ray` is a Ray cluster whose nodes open and encode the pictures, "HOST:PORT", "auto" or "local" (`cluster.py`);
-        `workers` are then the cores of each of its workers.
+        `workers` threads open the pictures, or `processes`: then one that crashes or hangs is skipped, and no more
+        (`processes.py`). `ray` is a Ray cluster whose nodes open and encode them, "HOST:PORT", "auto" or "local"
+        (`cluster.py`); `workers` are then the cores of each of its workers.
 
         Raises UsageError for sources that do not exist, SamekindError for a source without pictures, a gallery that is
         being indexed by another process, or a full disk; what was reported as done stays done.
         """
         if not sources:
             raise UsageError("There is nothing to index; give folders, pictures, lists or manifests.")
-        if workers is not None and workers < 1:
-            raise UsageError(f"The number of workers must be 1 or more, not {workers}.")
+        for what, count in (("workers", workers), ("processes", processes)):
+            if count is not None and count < 1:
+                raise UsageError(f"The number of {what} must be 1 or more, not {count}.")
         began = time.monotonic()
-        reader = _reader(ray, workers, allow_urls)
+        reader = _reader(ray, processes, workers, allow_urls)
         found = [source_of(source, domain, domain_from_folder, allow_urls) for source in sources]
         keeper = Keeper(self.path, self.meta, self._newest, lambda: self.retriever)
         keeper.check(ann)
@@ -282,8 +285,14 @@ class Gallery(Searchable):
         return self.snapshot()
 
 
-def _reader(ray: str | None, workers: int | None, allow_urls: bool) -> Reader:
+def _reader(ray: str | None, processes: int | None, workers: int | None, allow_urls: bool) -> Reader:
     """Who opens the pictures."""
+    if processes is not None and (ray is not None or workers is not None):
+        raise UsageError("Processes take the place of threads and of a Ray cluster: give one of them.")
+    if processes is not None:
+        from samekind.gallery.processes import Processes
+
+        return Processes(processes, allow_urls)
     if ray is None:
         return Threads(workers, allow_urls)
     from samekind.gallery.cluster import Cluster

@@ -21,8 +21,8 @@ class ImageRef:
 class Skip:
     r"""A picture that cannot be used: where, why as a slug, and why as a sentence.
 
-    Slugs are those of `errors.py`, and "bad_row" for a line of a manifest that names no picture. Bytes of a name that
-    are no UTF-8 are written `\xff` in `uri`.
+    Slugs are those of `errors.py`, "bad_row" for a line of a manifest that names no picture, and "crashed" for one that
+    ended whatever process opened it. Bytes of a name that are no UTF-8 are written `\xff` in `uri`.
     """
 
     uri: str
