@@ -76,7 +76,9 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def test_answers_are_those_of_the_gallery_also_as_it_grows(spread: Spread, gallery: Gallery, queries) -> None:
+    (gallery.path / "cache" / "part-1-of-3").mkdir(parents=True)
     sharded = spread(gallery)
+    assert sorted(folder.name for folder in gallery.path.glob("cache/part-*")) == ["part-0-of-2", "part-1-of-2"]
     for chosen in ({}, {"k": 2000, "offset": 5}, {"domains": ["photo"]}, {"where": "width > 500", "k": 40}):
         assert sharded.answers(queries, **chosen) == gallery.answers(queries, **chosen)
     with pytest.raises(SamekindError, match="No picture has the domain toy; the gallery has: cartoon, photo, sketch"):

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from samekind.gallery.shard import Edition, Told
 from samekind.gallery.shard_replica import Leash, Replica
 from samekind.gallery.shards import ShardedGallery
 from samekind.gallery.store import Gallery
+from samekind.gallery.vectors import CACHE_NAME
 
 PATIENCE = 30.0  # seconds that a question waits for a shard that has no replica
 START = 600.0  # seconds that loading may take
@@ -84,6 +86,7 @@ class Replicas:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
         self._leash = ray.remote(Leash).options(**lasting).remote()
+        self._tidy()
         serve.run_many(
             [serve.RunTarget(self._application(replicas), self.name, None)],
             wait_for_ingress_deployment_creation=False,
@@ -91,6 +94,12 @@ class Replicas:
         )
         self._await_start()
         self._handles = [serve.get_deployment_handle(_deployment(n), self.name) for n in range(self.count)]
+
+    def _tidy(self) -> None:
+        """Remove the files of parts that a gallery was in before; who has them mapped keeps them."""
+        for folder in (self._gallery.path / CACHE_NAME).glob("part-*-of-*"):
+            if not folder.name.endswith(f"-of-{self.count}"):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _application(self, replicas: int) -> Any:
         from ray import cluster_resources, serve
