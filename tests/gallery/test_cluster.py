@@ -258,31 +258,35 @@ def caught_signals() -> int:
     return int(next(line.split()[1] for line in lines if line.startswith("SigCgt")), 16)
 
 
-def children() -> set[int]:
-    """The processes below this one."""
-    return {each.pid for each in psutil.Process().children(recursive=True)}
+def running_from(folder: Path) -> list[psutil.Process]:
+    """The processes that were told of this folder."""
+    return [each for each in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(each.info["cmdline"] or [])]
 
 
 def test_a_cluster_of_its_own_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     monkeypatch.setenv("HOME", str(tmp_path))  # Ray keeps passwords there
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Ray, joined by a test itself, leaves its own
     environment = dict(os.environ)
     folder = fill(tmp_path / "pictures", 12)
-    before, processes = set(Path("/tmp").glob("samekind-ray-*")), children()
     gallery = Gallery.open(tmp_path / "g", PaletteRetriever(), create=True)
     mine: set[Path] = set()
 
     def watch(_: Progress) -> None:
-        mine.update(set(Path("/tmp").glob("samekind-ray-*")) - before)
+        if ray.is_initialized():
+            mine.add(Path(ray._private.worker.global_worker.node.get_session_dir_path()).parent)
+            assert running_from(*mine)
         assert not caught_signals() & 1 << signal.SIGTERM - 1, "Ray has taken SIGTERM"
 
     gallery.add(folder, domain_from_folder=True, ray="local", workers=1, progress=watch)
     assert gallery.rows == 2
-    assert mine
-    assert not any(map(Path.exists, mine))
+    (own,) = mine
+    assert own.name.startswith("samekind-ray-")
+    assert not own.exists()
     assert not (tmp_path / ".ray").exists()
-    assert children() <= processes
+    until(lambda: not running_from(own))
     changed = {name for name in os.environ.keys() | environment if os.environ.get(name) != environment.get(name)}
     assert not changed - {"RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"}
 
