@@ -98,12 +98,19 @@ class PlainBatcher(Batcher):
         self.asked: list[Sequence[Part]] = []
 
     async def search(
-        self, served: Served, parts: Sequence[Part], k: int, offset: int = 0, domains: Sequence[str] = ()
+        self,
+        served: Served,
+        parts: Sequence[Part],
+        k: int,
+        offset: int = 0,
+        domains: Sequence[str] = (),
+        *,
+        exact: bool = False,
     ) -> Answer:
         self.asked.append(parts)
         if self.fault:
             raise self.fault
-        return await super().search(served, parts, k, offset, domains)
+        return await super().search(served, parts, k, offset, domains, exact=exact)
 
 
 class PlainPictures(Pictures):

@@ -180,13 +180,13 @@ def test_galleries_and_domains_do_not_mix(tmp_path: Path, photos: Path, gallery:
 def test_a_deep_page_does_not_deepen_its_neighbours(slow: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         asked: list[tuple[int, int, int]] = []
-        nearest = Gallery.nearest
+        answers = Gallery.answers
 
         def noted(gallery: Gallery, vectors: np.ndarray, k: int, **options: Any) -> list[tuple[Hit, ...]]:
             asked.append((len(vectors), k, options["offset"]))
-            return nearest(gallery, vectors, k, **options)
+            return answers(gallery, vectors, k, **options)
 
-        monkeypatch.setattr(Gallery, "nearest", noted)
+        monkeypatch.setattr(Gallery, "answers", noted)
         async with batching_of() as (batcher, _):
             first = await begun(batcher, slow)
             tasks = [asyncio.create_task(batcher.search(slow, [RED], 10, at)) for at in (0, 10_000, 0, 10_000, 9_000)]

@@ -115,11 +115,11 @@ def test_it_tries_again_only_if_asked_and_waits_as_long_as_it_is_told(monkeypatc
     app, tries = application(), []
     search = app.state.service.batcher.search
 
-    async def busy(*given: Any) -> Any:
+    async def busy(*given: Any, **wanted: Any) -> Any:
         tries.append(1)
         if len(tries) % 3:
             raise Overloaded(2.5)
-        return await search(*given)
+        return await search(*given, **wanted)
 
     app.state.service.batcher.search = busy
     with running(app) as (host, port):

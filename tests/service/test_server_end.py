@@ -21,11 +21,11 @@ def test_requests_in_flight_are_answered_before_the_end() -> None:
     app, order = application(), []
     search, close = app.state.service.batcher.search, app.state.service.batcher.close
 
-    async def slow(*given: Any) -> Any:
+    async def slow(*given: Any, **wanted: Any) -> Any:
         order.append("asked")
         await asyncio.sleep(1)
         order.append("answered")
-        return await search(*given)
+        return await search(*given, **wanted)
 
     async def closing() -> None:
         order.append("closed")
@@ -79,7 +79,7 @@ def test_requests_that_do_not_end_are_given_up(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(server, "GRACE", 1)
     app, asked = application(), threading.Event()
 
-    async def never(*given: Any) -> Any:
+    async def never(*given: Any, **wanted: Any) -> Any:
         asked.set()
         await asyncio.sleep(600)
 

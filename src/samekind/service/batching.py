@@ -34,11 +34,12 @@ class Part:
 class Answer:
     """The hits of one query from rank offset + 1 on, best first.
 
-    total: pictures that were ranked; rows: pictures in the gallery; version: of the gallery; encode_seconds,
-    search_seconds: wall-clock time of the two steps, of all queries that went together.
+    exact: every picture was compared; total: pictures that were ranked; rows: pictures in the gallery; version: of the
+    gallery; encode_seconds, search_seconds: wall-clock time of the two steps, of all queries that went together.
     """
 
     hits: tuple[Hit, ...]
+    exact: bool
     total: int
     rows: int
     version: int
@@ -55,10 +56,12 @@ class _Query:
     k: int
     offset: int
     domains: tuple[str, ...]
+    exact: bool
     answer: "asyncio.Future[Answer]"
     vectors: dict[int, Float32[np.ndarray, " d"]] = field(default_factory=dict)
     composed: Float32[np.ndarray, " d"] | None = None
     hits: tuple[Hit, ...] = ()
+    compared: bool = True
     total: int = 0
     error: Exception | None = None
 
@@ -98,13 +101,22 @@ class Batcher:
             thread.shutdown()
 
     async def search(
-        self, served: Served, parts: Sequence[Part], k: int, offset: int = 0, domains: Sequence[str] = ()
+        self,
+        served: Served,
+        parts: Sequence[Part],
+        k: int,
+        offset: int = 0,
+        domains: Sequence[str] = (),
+        *,
+        exact: bool = False,
     ) -> Answer:
         """The hits of ranks offset + 1 to offset + k for the weighted sum of the parts.
 
-        A gallery without pictures has no hits. A caller that is cancelled while it waits costs nothing. Raises
-        Overloaded when too much waits, UnknownItem, UsageError for parts that cancel out or an unknown domain, and
-        SamekindError for a part that the retriever has no usable vector for.
+        They come from the gallery's index where it has one, unless `exact` asks for a comparison with every picture,
+        or the index is no good for this query and those that are searched together with it. A gallery without pictures
+        has no hits. A caller that is cancelled while it waits costs nothing. Raises Overloaded when too much waits,
+        UnknownItem, UsageError for parts that cancel out or an unknown domain, and SamekindError for a part that the
+        retriever has no usable vector for.
         """
         if self._thread is None:
             raise Overloaded(1.0, _STOPPING)
@@ -113,7 +125,7 @@ class Batcher:
         if len(self._queue) >= self._settings.waiting:
             raise Overloaded(min(30.0, max(1.0, self._pace * len(self._queue))))
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Query(served.gallery, parts, k, offset, tuple(sorted(set(domains))), answer))
+        self._queue.append(_Query(served.gallery, parts, k, offset, tuple(sorted(set(domains))), exact, answer))
         self._begin()
         return await answer
 
@@ -142,7 +154,8 @@ class Batcher:
         self._pace += ((encode + search) / len(batch) - self._pace) / 8
         for query in batch:
             rows, version = query.gallery.rows, query.gallery.version
-            _finish(query, query.error or Answer(query.hits, query.total, rows, version, encode, search))
+            told = Answer(query.hits, query.compared, query.total, rows, version, encode, search)
+            _finish(query, query.error or told)
         if self.observe:
             self.observe(len(batch), encode, search)
 
@@ -167,7 +180,7 @@ def compute(batch: Sequence[_Query]) -> tuple[float, float]:
         _each(query, _compose)
     encoded = time.perf_counter()
     found = [query for query in filled if query.error is None]
-    for group in _grouped(found, lambda query: (id(query.gallery), query.domains, query.offset)):
+    for group in _grouped(found, lambda query: (id(query.gallery), query.domains, query.offset, query.exact)):
         _together(group, _search)
     return encoded - began, time.perf_counter() - encoded
 
@@ -210,14 +223,14 @@ def _compose(query: _Query) -> None:
 
 
 def _search(queries: Sequence[_Query]) -> None:
-    """The hits of queries to one gallery, with the same domains and offset."""
-    gallery, domains, offset = queries[0].gallery, queries[0].domains, queries[0].offset
+    """The hits of queries to one gallery, with the same domains and offset, all of them to be exact or none."""
+    gallery, domains, offset, exact = queries[0].gallery, queries[0].domains, queries[0].offset, queries[0].exact
     vectors = np.stack([query.composed for query in queries if query.composed is not None])
     most = max(query.k for query in queries)
-    found = gallery.nearest(vectors, most, offset=offset, domains=domains)
+    found, compared = gallery.answers(vectors, most, offset=offset, domains=domains, exact=exact)
     total = gallery.matching(domains)  # of the version that was searched
     for query, hits in zip(queries, found, strict=True):
-        query.hits, query.total = hits[: query.k], total
+        query.hits, query.compared, query.total = hits[: query.k], compared, total
 
 
 def _together(queries: Sequence[_Query], step: Callable[[Sequence[_Query]], None]) -> None:

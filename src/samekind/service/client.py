@@ -112,15 +112,17 @@ class Client:
         k: int = 20,
         offset: int = 0,
         domains: Sequence[str] = (),
+        exact: bool = False,
     ) -> SearchAnswer:
         """The pictures that are most like a weighted sum of terms; a text and a picture may be given as they are.
 
+        `exact` has every picture compared, also where the gallery has an index.
         Raises pydantic's ValidationError for what the service would not take, OSError for a file that cannot be read.
         """
         parts = [*terms]
         parts += [] if text is None else [TextTerm(text=text)]
         parts += [] if image is None else [ImageTerm(image=_bytes(image))]
-        asked = SearchRequest(terms=parts, k=k, offset=offset, domains=list(domains))
+        asked = SearchRequest(terms=parts, k=k, offset=offset, domains=list(domains), exact=exact)
         body = asked.model_dump_json().encode()
         answer = self._send(
             "POST", f"{_in(gallery)}/search", content=body, headers={"Content-Type": "application/json"}
@@ -138,9 +140,10 @@ class Client:
         k: int = 20,
         offset: int = 0,
         domains: Sequence[str] = (),
+        exact: bool = False,
     ) -> SearchAnswer:
         """The pictures that are most like one, and a text if wanted; the bytes are sent as they are."""
-        asked: dict[str, Any] = {"weight": weight, "k": k, "offset": offset, "domain": list(domains)}
+        asked: dict[str, Any] = {"weight": weight, "k": k, "offset": offset, "domain": list(domains), "exact": exact}
         if text is not None:
             asked |= {"text": text, "text_weight": text_weight}
         headers = {"Content-Type": "application/octet-stream"}

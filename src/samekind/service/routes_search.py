@@ -13,6 +13,7 @@ from samekind.service.guard import API
 from samekind.service.problems import Problem
 from samekind.service.routes_galleries import GalleryName
 from samekind.service.schema import (
+    EXACT,
     LAST_OFFSET,
     MOST_DOMAINS,
     MOST_HITS,
@@ -45,6 +46,7 @@ Offset = Annotated[int, Query(ge=0, le=LAST_OFFSET, description="How many of the
 Domains = Annotated[
     list[str], Query(alias="domain", max_length=MOST_DOMAINS, description="Keep pictures of these; may be repeated.")
 ]
+Exact = Annotated[bool, Query(description=EXACT)]
 Words = Annotated[Text | None, Query(description="What is to be seen.", examples=["a red car"])]
 
 _UNSEARCHED = ("unknown_gallery", "invalid", "usage", "unavailable")
@@ -62,7 +64,7 @@ async def search(service: Service, gallery: GalleryName, request: Request) -> Se
     """Search for a weighted sum of texts and pictures."""
     served = service.gallery(gallery)
     asked = await _asked(request)
-    return await _found(service, served, asked.terms, asked.k, asked.offset, asked.domains)
+    return await _found(service, served, asked.terms, asked.k, asked.offset, asked.domains, exact=asked.exact)
 
 
 @router.post(
@@ -81,6 +83,7 @@ async def search_picture(
     k: Hits = 20,
     offset: Offset = 0,
     domains: Domains = [],  # noqa: B006 (FastAPI copies it)
+    exact: Exact = False,
 ) -> SearchAnswer:
     """Search for a picture whose bytes are the body, and a text beside it if wanted."""
     served = service.gallery(gallery)
@@ -90,7 +93,7 @@ async def search_picture(
     data = await request.body()
     terms: list[Term] = [ImageTerm.model_construct(image=data, weight=weight)]
     terms += [] if text is None else [TextTerm(text=text, weight=text_weight)]
-    return await _found(service, served, terms, k, offset, domains)
+    return await _found(service, served, terms, k, offset, domains, exact=exact)
 
 
 @router.get("", operation_id="search_by_address", responses=answers(*_UNSEARCHED, "unknown_item"))
@@ -103,6 +106,7 @@ async def search_by_address(
     k: Hits = 20,
     offset: Offset = 0,
     domains: Domains = [],  # noqa: B006
+    exact: Exact = False,
 ) -> SearchAnswer:
     """Search for a text, and for what is like or unlike pictures of the gallery."""
     served = service.gallery(gallery)
@@ -111,7 +115,7 @@ async def search_by_address(
     if not 1 <= len(terms) <= MOST_TERMS:
         what = f"Give 1 to {MOST_TERMS} of text, like and unlike together."
         raise Problem("invalid", what, errors=[{"where": "query", "what": what}])
-    return await _found(service, served, terms, k, offset, domains)
+    return await _found(service, served, terms, k, offset, domains, exact=exact)
 
 
 def _content_type(request: Request) -> str:
@@ -136,17 +140,17 @@ async def _asked(request: Request) -> SearchRequest:
 
 
 async def _found(
-    service: State, served: Served, terms: Sequence[Term], k: int, offset: int, domains: Sequence[str]
+    service: State, served: Served, terms: Sequence[Term], k: int, offset: int, domains: Sequence[str], *, exact: bool
 ) -> SearchAnswer:
     """Open pictures, search, and tell."""
     summands = await parts(service, served, terms)
-    answer = await service.batcher.search(served, summands, k, offset, domains)
+    answer = await service.batcher.search(served, summands, k, offset, domains, exact=exact)
     service.metrics.search(served.name)
     return SearchAnswer(
         gallery=SearchedGallery(
             name=served.name, rows=answer.rows, retriever=served.gallery.meta.sha256, version=answer.version
         ),
-        exact=True,
+        exact=answer.exact,
         seconds=Seconds(encode=answer.encode_seconds, search=answer.search_seconds),
         offset=offset,
         total=answer.total,

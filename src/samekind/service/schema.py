@@ -22,6 +22,7 @@ MOST_HITS: Final = 200
 LAST_OFFSET: Final = 10_000
 LONGEST_TEXT: Final = 1000
 MOST_DOMAINS: Final = 100
+EXACT: Final = "Compare with every picture, also where the gallery has an index."
 
 _ID = "a2e26fc1f5fbe9ee"
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -151,6 +152,7 @@ class SearchRequest(_Asked):
     domains: list[str] = Field(
         default=[], max_length=MOST_DOMAINS, description="Keep pictures of these domains; none for all of them."
     )
+    exact: bool = Field(default=False, description=EXACT)
 
 
 class _Told(BaseModel):
@@ -244,7 +246,10 @@ class SearchAnswer(_Told):
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     gallery: SearchedGallery
-    exact: bool = Field(description="Every picture was compared.", examples=[True])
+    exact: bool = Field(
+        description="Every picture was compared; if not, an index named the pictures, and may have missed some.",
+        examples=[True],
+    )
     seconds: Seconds
     offset: int = Field(examples=[0])
     total: int = Field(description="Pictures that were ranked.", examples=[960])
