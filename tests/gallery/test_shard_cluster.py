@@ -104,7 +104,9 @@ def test_answers_are_those_of_the_gallery_also_as_it_grows(spread: Spread, galle
     assert all(answer == expected[version] for version, answer in seen)
 
 
-def test_a_replica_that_is_killed_costs_no_answer_and_is_replaced(spread: Spread, gallery: Gallery, queries) -> None:
+def test_a_replica_that_is_killed_or_hangs_costs_no_answer_and_is_replaced(
+    spread: Spread, gallery: Gallery, queries
+) -> None:
     expected = gallery.answers(queries)
     with started(gallery, 2, replicas=2, patience=LONG) as shards:
         sharded = ShardedGallery(gallery, shards)
@@ -128,6 +130,9 @@ def test_a_replica_that_is_killed_costs_no_answer_and_is_replaced(spread: Spread
         replicas_of(shards, 1)[0].kill()
         until(lambda: len({process.pid for process in replicas_of(shards, 1)} - before) == 1)
         until(lambda: sharded.alive() == [2, 2])
+        later = answered[0]
+        until(lambda: answered[0] > later + 20)
+        replicas_of(shards, 2)[0].suspend()  # as a machine that is gone without a word
         later = answered[0]
         until(lambda: answered[0] > later + 20)
         ended.set()

@@ -5,7 +5,8 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -23,6 +24,7 @@ from samekind.gallery.vectors import CACHE_NAME
 PATIENCE = 30.0  # seconds that a question waits for a shard that has no replica
 START = 600.0  # seconds that loading may take
 _TICK = 0.2  # seconds between two looks
+_LATE = 5.0  # seconds after which another replica is asked too: a machine may be gone without a word
 _RETRY = 5.0  # seconds after which whoever was sent away may ask again
 
 
@@ -73,6 +75,7 @@ class Replicas:
         self.count = count
         self.patience = patience
         self._gallery = gallery
+        self._replicas = 1
         self._leash: Any = None
         self._handles: list[Any] = []
         self._ended = threading.Event()
@@ -92,6 +95,7 @@ class Replicas:
             wait_for_ingress_deployment_creation=False,
             wait_for_applications_running=False,
         )
+        self._replicas = replicas
         self._await_start()
         self._handles = [serve.get_deployment_handle(_deployment(n), self.name) for n in range(self.count)]
 
@@ -158,21 +162,28 @@ class Replicas:
         return [self._answer(number, one, question, deadline) for number, one in enumerate(asked)]
 
     def _answer(self, number: int, response: Any, question: tuple[Any, ...], deadline: float) -> Told:
+        """What the first replica tells that does; one that is slow is no longer waited for alone."""
         from ray.exceptions import RayError, RayTaskError
         from ray.serve.exceptions import RayServeException
 
+        handle, asked, late = self._handles[number], deque([response]), time.monotonic() + _LATE
         while not self._ended.is_set() and (left := deadline - time.monotonic()) > 0:
+            if self._replicas > 1 and len(asked) == 1 and time.monotonic() > late:
+                asked.append(handle.ask.remote(*question))
+            one = asked.popleft()
             try:
-                told: Told = response.result(timeout_s=min(left, 1.0))
-                return told
+                told: Told = one.result(timeout_s=min(left, _TICK))
             except TimeoutError:
-                continue
+                asked.append(one)
             except RayTaskError:
                 raise
             except (RayError, RayServeException):
                 self._ended.wait(_TICK / 10)
-                response = self._handles[number].ask.remote(*question)
-        response.cancel()
+                asked.append(handle.ask.remote(*question))
+            else:
+                _cancel(asked)
+                return told
+        _cancel(asked)
         raise Unavailable(
             f"Shard {number + 1} of {self.count} of the gallery {self._gallery.path.name} is lost, and no other "
             f"replica of it has answered within {self.patience:.0f} s. It is being started again.",
@@ -202,6 +213,11 @@ class Replicas:
 
 
 _FAILED = ("DEPLOY_FAILED", "UNHEALTHY")
+
+
+def _cancel(responses: Iterable[Any]) -> None:
+    for response in responses:
+        response.cancel()
 
 
 def _deployment(number: int) -> str:
