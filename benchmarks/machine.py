@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("samekind", "torch", "numpy", "pillow", "lancedb", "faiss-cpu", "usearch")
-PACKAGES += ("onnxruntime", "transformers", "sentence-transformers")
+PACKAGES += ("ray", "onnxruntime", "transformers", "sentence-transformers")
 FAST = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 
