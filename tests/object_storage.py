@@ -15,7 +15,6 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from samekind.images import storage_client
 
 
-
 class S3:
     """moto's S3 on the loopback. `requests` came over the network; `fault` makes some of them fail.
 
