@@ -63,15 +63,15 @@ def test_places_of_copies_count_for_each_of_their_domains(tmp_path: Path, retrie
 
 
 def test_a_commit_by_others_is_seen_from_outside_before_it_is_searched(gallery: Gallery, photos: Path) -> None:
-    assert gallery.newest_version() == gallery.version
+    assert gallery.newer() is None
     before = gallery.version
     paint(photos / "new.png", 99)
     Gallery.open(gallery.path, PaletteRetriever()).add(photos)
-    newest = gallery.newest_version()
-    assert newest is not None
-    assert gallery.version == before < newest
+    newer = gallery.newer()
+    assert newer is not None
+    assert gallery.version == before < newer.version
     gallery.refresh()
-    assert gallery.version == newest
+    assert gallery.version == newer.version
 
 
 def test_a_gallery_remembers_the_folders_that_it_was_indexed_from(tmp_path: Path, retriever: PaletteRetriever) -> None:

@@ -48,7 +48,7 @@ def is_public(address: Address) -> bool:
     """Whether `address` is that of a host on the open Internet, and so is any IPv4 address that it stands for."""
     if isinstance(address, IPv4Address):
         return address.is_global and not any(address in network for network in _REFUSED_V4)
-    if address in _MAPPED or address in _TRANSLATED or address in _NAT64:
+    if any(address in network for network in (_MAPPED, _TRANSLATED, _NAT64, _6TO4)):  # which Pythons see differently
         return all(is_public(inner) for inner in _embedded(address))
     if not address.is_global or any(address in network for network in _REFUSED_V6):
         return False
