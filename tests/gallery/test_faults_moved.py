@@ -11,6 +11,7 @@ from faults import Disturbed, content, finished, raw
 from palette import PaletteRetriever
 
 from samekind.errors import SamekindError
+from samekind.gallery import search
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable
 
@@ -76,15 +77,15 @@ def test_a_filter_keeps_up_with_an_indexer_that_tidies_again_and_again(
 ) -> None:
     gallery = world[1]
     opened = Gallery.open(gallery, PaletteRetriever())
-    rows, real, left = opened.rows, Gallery._matching, [4]
+    rows, real, left = opened.rows, search.matching, [4]
 
-    def overtaken(self: Gallery, snapshot: object, where: str) -> object:
+    def overtaken(folder: Path, version: int, where: str) -> object:
         if left[0]:
             left[0] -= 1
             table = PictureTable.open(gallery)
             table.delete([min(row[0] for row in content(gallery))])
             table.tidy(timedelta(0))
-        return real(self, snapshot, where)
+        return real(folder, version, where)
 
-    monkeypatch.setattr(Gallery, "_matching", overtaken)
+    monkeypatch.setattr(search, "matching", overtaken)
     assert len(opened.search(text="red", k=100, where="width > 0")) == rows - 4

@@ -13,6 +13,7 @@ from samekind.gallery.schema import write_atomically
 
 ANN_NAME = "ann.json"
 ANN_SCHEMA = 1
+TEN = 10  # hits that recall is measured for, and that efforts are
 AIM = 0.99  # of the ten best, at least, that a search has to find, or searches stay exact
 AUTOMATIC = 500_000  # rows from which an index is built unasked (docs/decisions/0010-index-of-bits.md)
 FEWEST = 1000  # rows that an index can be built of

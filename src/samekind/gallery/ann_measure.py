@@ -8,13 +8,12 @@ from jaxtyping import Bool, Float32, Float64, Int
 
 from samekind.errors import SamekindError
 from samekind.gallery import search
-from samekind.gallery.ann import AIM, Ann, Effort
+from samekind.gallery.ann import AIM, TEN, Ann, Effort
 from samekind.gallery.ann_search import Finder
 from samekind.gallery.schema import RetrieverLike
 from samekind.gallery.vectors import Snapshot
 
 PICTURES = 128  # queries that are rows of the gallery, each leaving itself out
-TEN = 10
 _APART = 5.0  # percent of pictures whose nearest other one is further than the line between near and far
 # Efforts from little to much: which part of the cells is looked into, and how many candidates are scored.
 _NEAR = ((50, 100), (20, 200), (8, 300), (4, 500), (2, 500), (1, 500), (1, 1000), (1, 3000))

@@ -7,13 +7,12 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from samekind.errors import SamekindError
-from samekind.gallery.ann import Ann, Effort, read_ann
+from samekind.gallery.ann import TEN, Ann, Effort, read_ann
 from samekind.gallery.schema import Meta
 from samekind.gallery.search import Result, top_k
 from samekind.gallery.table import PictureTable
 from samekind.gallery.vectors import Snapshot
 
-_TEN = 10  # hits that efforts are measured for
 _DEEP = 100  # hits beyond which nothing is known of an effort
 _SPARE = 2  # times the candidates in proportion, for more hits, or of fewer rows, than efforts are measured for
 _NARROW = 0.05  # share of rows below which a filter is searched exactly: the whole costs less than its candidates would
@@ -51,31 +50,28 @@ class Finder:
         share = 1.0 if mask is None else float(np.count_nonzero(mask)) / max(1, len(mask))
         if share < _NARROW or k > _DEEP:
             return None
-        times = max(1.0, k / share / _TEN)  # of all rows' best, that many are needed
-        line = -np.inf if self.ann.line is None else self.ann.line
-        near = self._ask(query, k, self.ann.near, times, mask)
-        if near and near[1][0] >= line:
-            return near
-        return self._ask(query, k, self.ann.far, times, mask)
+        times = max(1.0, k / share / TEN)  # of all rows' best, that many are needed
+        for effort, line in ((self.ann.near, self.ann.line), (self.ann.far, None)):
+            if effort is None:
+                continue
+            if times > 1:
+                effort = Effort(math.ceil(effort.probes * times), math.ceil(effort.candidates * times * _SPARE))
+            found = self.ask(query, k, effort, mask, share)
+            if found and (line is None or found[1][0] >= line):
+                return found
+        return None
 
-    def _ask(
+    def ask(
         self,
         query: Float32[np.ndarray, " w"],
         k: int,
-        effort: Effort | None,
-        times: float,
-        mask: Bool[np.ndarray, " n"] | None,
-    ) -> Result | None:
-        if effort is not None and times > 1:
-            effort = Effort(math.ceil(effort.probes * times), math.ceil(effort.candidates * times * _SPARE))
-        return None if effort is None else self.ask(query, k, effort, mask)
-
-    def ask(
-        self, query: Float32[np.ndarray, " w"], k: int, effort: Effort, mask: Bool[np.ndarray, " n"] | None = None
+        effort: Effort,
+        mask: Bool[np.ndarray, " n"] | None = None,
+        share: float = 1.0,
     ) -> Result | None:
         """The k best rows with this effort, None where it takes a large part of all rows, or finds fewer than k.
 
-        Of the candidates, one in two of those that `mask` lets through on average has to pass it.
+        Of the candidates, one in two of those that `mask` lets through on average, its `share`, has to pass it.
         """
         if effort.candidates * _MOST > len(self.snapshot):
             return None
@@ -83,7 +79,7 @@ class Finder:
         rows = self.snapshot.at_addresses(found)
         least = float(k)
         if mask is not None:
-            least = max(least, effort.candidates * float(mask.mean()) / _SPARE)
+            least = max(least, effort.candidates * share / _SPARE)
             rows = rows[mask[rows]]
         if len(rows) < least:
             return None
@@ -100,9 +96,7 @@ def open_finder(folder: Path, meta: Meta, snapshot: Snapshot) -> Finder | None:
     ann = read_ann(folder, meta.uuid)
     if ann is None or ann.state != "ready" or snapshot.version < ann.version:
         return None
-    table = PictureTable.open(folder)
-    if table.version != snapshot.version:
-        table = table.at(snapshot.version)
+    table = PictureTable.open(folder).at(snapshot.version)
     if table.index() is None:
         raise SamekindError(_again(folder, "is gone"))
     return Finder(table, ann, snapshot)

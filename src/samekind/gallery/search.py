@@ -157,8 +157,7 @@ def choose(
 
 def matching(folder: Path, version: int, where: str) -> Int64[np.ndarray, " m"]:
     """The `seq` of the rows of a version that a user's SQL is true for; raises as `PictureTable` does."""
-    table = PictureTable.open(folder)
-    return (table if table.version == version else table.at(version)).filter(where)
+    return PictureTable.open(folder).at(version).filter(where)
 
 
 def check_domains(domains: Sequence[str] | None, known: Sequence[str]) -> None:

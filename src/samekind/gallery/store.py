@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32
 
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery import search
@@ -268,7 +268,8 @@ class Gallery(Searchable):
             return snapshot, search.choose(snapshot, domains, None)
         while True:
             try:
-                return snapshot, search.choose(snapshot, domains, self._matching(snapshot, where))
+                matching = search.matching(self.path, snapshot.version, where)
+                return snapshot, search.choose(snapshot, domains, matching)
             except UsageError:
                 raise
             except SamekindError:  # an indexer has tidied the version away since; go on with what is there now
@@ -276,9 +277,6 @@ class Gallery(Searchable):
                 before, snapshot = snapshot, self._filled()
                 if snapshot.version == before.version:
                     raise
-
-    def _matching(self, snapshot: Snapshot, where: str) -> Int64[np.ndarray, " m"]:
-        return search.matching(self.path, snapshot.version, where)
 
     def _filled(self) -> Snapshot:
         self.check_filled()

@@ -80,7 +80,9 @@ class PictureTable:
             return int(self._table.count_rows())
 
     def at(self, version: int) -> "PictureTable":
-        """This table at an older version; raises SamekindError when that has been tidied away."""
+        """This table at a version; raises SamekindError when that has been tidied away."""
+        if version == self.version:
+            return self
         older = self.open(self.folder)
         with refusals(self.folder):
             try:
