@@ -168,9 +168,13 @@ def test_files_are_opened_for_reading_only(tmp_path: Path, monkeypatch: pytest.M
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
     os.mkfifo(tmp_path / "p.jpg")
-    before = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+    def held() -> tuple[int, int]:
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+    files, threads = held()  # what other tests have left may end meanwhile
     for _ in range(20):
         read(str(tmp_path / "a.jpg"))
         reason(str(tmp_path / "p.jpg"))
         reason(str(tmp_path / "a.jpg"), limits=Limits(max_bytes=0))
-    assert (len(list(Path("/proc/self/fd").iterdir())), threading.active_count()) == before
+    assert held()[0] <= files
+    assert held()[1] <= threads

@@ -259,7 +259,14 @@ def test_queries_go_before_thumbnails() -> None:
     asyncio.run(run())
 
 
+def children() -> set[int]:
+    """Processes that this one has started and not seen end: other tests may have left theirs."""
+    return {child.pid for child in psutil.Process().children()}
+
+
 def test_closing_sends_away_what_waits_and_what_is_under_way() -> None:
+    before = children()
+
     async def run() -> None:
         async with decoding() as decoders:
             tasks = [asyncio.create_task(decoders.thumbnail(b"!sleep", 160)) for _ in range(3)]
@@ -271,7 +278,7 @@ def test_closing_sends_away_what_waits_and_what_is_under_way() -> None:
                 await works(decoders)
 
     asyncio.run(run())
-    assert not psutil.Process().children()
+    assert children() <= before
 
 
 def test_many_ended_processes_leave_nothing_open() -> None:
@@ -283,19 +290,21 @@ def test_many_ended_processes_leave_nothing_open() -> None:
                 with pytest.raises(DecodeTooHeavy):
                     await decoders.thumbnail(b"!flood", 160)
             await works(decoders)
-            assert psutil.Process().num_fds() == before
+            assert psutil.Process().num_fds() <= before
 
     asyncio.run(run())
 
 
 def test_a_process_that_does_not_start_is_an_error_that_says_so(tmp_path: Path) -> None:
+    before = children()
+
     async def run(command: tuple[str, ...]) -> None:
         with pytest.raises(SamekindError, match="process that opens pictures"):
             await Decoders(Settings(), command).start()
 
     asyncio.run(run((sys.executable, "-c", "raise SystemExit(3)")))
     asyncio.run(run((str(tmp_path / "nothing"),)))
-    assert not psutil.Process().children()
+    assert children() <= before
 
 
 SERVICE = """
