@@ -168,6 +168,7 @@ def test_files_are_opened_for_reading_only(tmp_path: Path, monkeypatch: pytest.M
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
     os.mkfifo(tmp_path / "p.jpg")
+
     def held() -> tuple[int, int]:
         return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
 
