@@ -21,7 +21,7 @@ from materials import make_gallery
 from search_ann import anonymous, timed, watched
 
 import samekind
-from samekind.gallery.ann_build import Keeper
+from samekind.gallery.ann.build import Keeper
 from samekind.gallery.plan import LEDGER_COLUMNS, Ledger
 from samekind.gallery.schema import Meta
 from samekind.gallery.store import Gallery

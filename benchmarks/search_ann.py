@@ -27,7 +27,7 @@ from machine import facts, write
 from materials import make_gallery
 
 import samekind
-from samekind.gallery.ann_build import Keeper
+from samekind.gallery.ann.build import Keeper
 from samekind.gallery.schema import Meta
 from samekind.gallery.store import Gallery
 

@@ -30,8 +30,8 @@ from materials import make_gallery
 
 from samekind.gallery.schema import Meta
 from samekind.gallery.searching import Searchable
-from samekind.gallery.shard_cluster import Replicas, spreading, started
-from samekind.gallery.shards import ShardedGallery
+from samekind.gallery.shards.replicas import Replicas, spreading, started
+from samekind.gallery.shards.sharded import ShardedGallery
 from samekind.gallery.store import Gallery
 
 K = 20

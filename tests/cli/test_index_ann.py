@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from samekind.cli import app
-from samekind.gallery import ann_build, ann_measure
-from samekind.gallery.ann_search import Finder
+from samekind.gallery.ann import build as ann_build
+from samekind.gallery.ann import measure as ann_measure
+from samekind.gallery.ann.finder import Finder
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "gallery"))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from samekind.gallery.parts import Part
-from samekind.gallery.shard import Edition, Shard, Told
+from samekind.gallery.shards.shard import Edition, Shard, Told
 
 
 class Here:

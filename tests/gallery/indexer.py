@@ -36,7 +36,8 @@ from palette import PaletteRetriever  # noqa: E402
 
 from samekind.cli import main  # noqa: E402
 from samekind.errors import SamekindError  # noqa: E402
-from samekind.gallery import ann_build, commit, ingest, report  # noqa: E402
+from samekind.gallery import commit, ingest, report  # noqa: E402
+from samekind.gallery.ann import build as ann_build  # noqa: E402
 from samekind.gallery.store import Gallery  # noqa: E402
 from samekind.gallery.table import PictureTable  # noqa: E402
 

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from palette import PaletteRetriever
 
-from samekind.gallery.ann import Ann
-from samekind.gallery.ann_build import Keeper
+from samekind.gallery.ann.build import Keeper
+from samekind.gallery.ann.record import Ann
 from samekind.gallery.schema import Meta, table_schema, write_meta
 from samekind.gallery.spaces import SPACES
 from samekind.gallery.store import Gallery

@@ -16,8 +16,9 @@ import pytest
 from rows import appended, clustered, kept, made, unit
 
 from samekind.errors import SamekindError, UsageError
-from samekind.gallery import ann_build, ann_measure
-from samekind.gallery.ann import AIM, read_ann
+from samekind.gallery.ann import build as ann_build
+from samekind.gallery.ann import measure as ann_measure
+from samekind.gallery.ann.record import AIM, read_ann
 from samekind.gallery.hits import Hit
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable

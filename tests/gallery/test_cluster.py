@@ -20,7 +20,9 @@ from perils import POISON, SLOW, Perilous, facts, paint_sized
 
 import samekind
 from samekind.errors import SamekindError, UsageError
-from samekind.gallery import cluster_crew, cluster_work, ingest, report
+from samekind.gallery import ingest, report
+from samekind.gallery.cluster import crew as cluster_crew
+from samekind.gallery.cluster import work as cluster_work
 from samekind.gallery.report import IngestReport, Progress
 from samekind.gallery.store import Gallery
 

@@ -12,11 +12,12 @@ from palette import PaletteRetriever, paint
 
 import samekind
 from samekind.errors import SamekindError
-from samekind.gallery import cluster_crew, cluster_work
-from samekind.gallery.cluster import UNSEEN, _Check
-from samekind.gallery.cluster_crew import Crew, Worker
-from samekind.gallery.cluster_work import Chunk, Work
-from samekind.gallery.cluster_worker import Encoder, SamekindEncoder
+from samekind.gallery.cluster import crew as cluster_crew
+from samekind.gallery.cluster import work as cluster_work
+from samekind.gallery.cluster.crew import Crew, Worker
+from samekind.gallery.cluster.reader import UNSEEN, _Check
+from samekind.gallery.cluster.work import Chunk, Work
+from samekind.gallery.cluster.worker import Encoder, SamekindEncoder
 from samekind.gallery.opening import Opened, Opener, Outcome
 from samekind.images.refs import ImageRef, Skip
 

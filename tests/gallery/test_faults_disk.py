@@ -11,7 +11,8 @@ from faults import change, content, pictures
 from palette import PaletteRetriever
 
 from samekind.errors import SamekindError
-from samekind.gallery import ann_build, ingest
+from samekind.gallery import ingest
+from samekind.gallery.ann import build as ann_build
 from samekind.gallery.store import Gallery
 
 

@@ -14,8 +14,8 @@ from faults import Indexers, change, content, pictures
 from palette import PaletteRetriever
 from rows import appended, clustered, made
 
-from samekind.gallery import ann_build
-from samekind.gallery.ann import read_ann
+from samekind.gallery.ann import build as ann_build
+from samekind.gallery.ann.record import read_ann
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable, files
 

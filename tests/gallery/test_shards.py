@@ -13,8 +13,8 @@ from rows import appended, clustered, made
 
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery.parts import Part
-from samekind.gallery.shard import Edition, Shard, Told
-from samekind.gallery.shards import ShardedGallery
+from samekind.gallery.shards.shard import Edition, Shard, Told
+from samekind.gallery.shards.sharded import ShardedGallery
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable
 from samekind.gallery.vectors import load_snapshot

@@ -12,7 +12,7 @@ from stand_in import FREE, asked, slug
 from starlette.testclient import TestClient
 
 from samekind.errors import Unavailable
-from samekind.gallery.shards import ShardedGallery
+from samekind.gallery.shards.sharded import ShardedGallery
 from samekind.gallery.store import Gallery
 from samekind.service.app import create_app
 from samekind.service.served import Served

@@ -99,7 +99,7 @@ def index(
 
 def _tell_index(gallery: "Gallery") -> None:
     """What there is of an index, for people."""
-    from samekind.gallery.ann import read_ann
+    from samekind.gallery.ann.record import read_ann
 
     if known := read_ann(gallery.path, gallery.meta.uuid):
         message(known.summary())

@@ -87,7 +87,7 @@ def _gallery(place: Path) -> dict[str, Any]:
 
 def _index(gallery: "Gallery") -> dict[str, Any] | None:
     """What is known of a gallery's index: in a sentence, and in figures."""
-    from samekind.gallery.ann import read_ann
+    from samekind.gallery.ann.record import read_ann
 
     try:
         known = read_ann(gallery.path, gallery.meta.uuid)

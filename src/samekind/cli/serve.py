@@ -92,7 +92,7 @@ def _loader(ray: str | None, shards: int | None, replicas: int) -> "Iterator[Cal
 
         yield loaded
         return
-    from samekind.gallery.shard_cluster import spreading
+    from samekind.gallery.shards.replicas import spreading
 
     with spreading(ray, shards, replicas) as load:
         yield load

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from samekind.errors import SamekindError, UsageError
-from samekind.gallery.ann import ANN_NAME
+from samekind.gallery.ann.record import ANN_NAME
 from samekind.gallery.lock import LOCK_NAME, write_lock
 from samekind.gallery.report import SKIPPED_NAME
 from samekind.gallery.schema import META_NAME, TABLE_NAME, Meta, RetrieverLike, write_meta

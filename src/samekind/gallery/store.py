@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float32
 
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery import search
-from samekind.gallery.ann_build import Keeper
-from samekind.gallery.ann_search import Finder, nearest_rows, open_finder
+from samekind.gallery.ann.build import Keeper
+from samekind.gallery.ann.finder import Finder, nearest_rows, open_finder
 from samekind.gallery.commit import Writer
 from samekind.gallery.hits import Hit
 from samekind.gallery.ingest import Ingest
@@ -230,7 +230,7 @@ class Gallery(Searchable):
         """`nearest`, and whether all of these hits are exact: compared with every row that the filters leave.
 
         With `exact` false, an index names candidates, whose scores and order are the exact ones; every row is compared
-        where there is no index, and for the queries and filters that it is no good for (`ann_search.Finder.find`).
+        where there is no index, and for the queries and filters that it is no good for (`ann.finder.Finder.find`).
         """
         if k < 1:
             raise UsageError(f"k must be 1 or more, not {k}.")
@@ -293,6 +293,6 @@ def _reader(ray: str | None, processes: int | None, workers: int | None, allow_u
         return Processes(processes, allow_urls)
     if ray is None:
         return Threads(workers, allow_urls)
-    from samekind.gallery.cluster import Cluster
+    from samekind.gallery.cluster.reader import Cluster
 
     return Cluster(ray, workers, allow_urls)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from samekind.errors import SamekindError, UsageError
-from samekind.gallery.ann import AUTOMATIC, FEWEST, Ann, now, read_ann, write_ann
-from samekind.gallery.ann_measure import sample, tuned
-from samekind.gallery.ann_search import Finder
+from samekind.gallery.ann.finder import Finder
+from samekind.gallery.ann.measure import sample, tuned
+from samekind.gallery.ann.record import AUTOMATIC, FEWEST, Ann, now, read_ann, write_ann
 from samekind.gallery.schema import Meta, RetrieverLike
 from samekind.gallery.spaces import COSINE
 from samekind.gallery.table import PictureTable, refusals

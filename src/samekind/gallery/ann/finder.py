@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from samekind.errors import SamekindError
-from samekind.gallery.ann import TEN, Ann, Effort, read_ann
+from samekind.gallery.ann.record import TEN, Ann, Effort, read_ann
 from samekind.gallery.schema import Meta
 from samekind.gallery.search import Result, top_k
 from samekind.gallery.table import PictureTable

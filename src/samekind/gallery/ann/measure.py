@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float32, Float64, Int
 
 from samekind.errors import SamekindError
 from samekind.gallery import search
-from samekind.gallery.ann import AIM, TEN, Ann, Effort
-from samekind.gallery.ann_search import Finder
+from samekind.gallery.ann.finder import Finder
+from samekind.gallery.ann.record import AIM, TEN, Ann, Effort
 from samekind.gallery.schema import RetrieverLike
 from samekind.gallery.vectors import Snapshot
 

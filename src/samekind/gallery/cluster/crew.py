@@ -8,8 +8,8 @@ from typing import Any
 
 import samekind
 from samekind.errors import SamekindError
-from samekind.gallery.cluster_work import TRIES, Chunk, Work
-from samekind.gallery.cluster_worker import SamekindEncoder
+from samekind.gallery.cluster.work import TRIES, Chunk, Work
+from samekind.gallery.cluster.worker import SamekindEncoder
 from samekind.gallery.opening import Outcome
 from samekind.images.refs import ImageRef
 

@@ -13,11 +13,11 @@ from threading import current_thread, main_thread
 from typing import Any
 
 from samekind.errors import SamekindError
-from samekind.gallery.cluster_address import AUTO, LOCAL, check_address
-from samekind.gallery.cluster_crew import KEPT, Crew, first_line
-from samekind.gallery.cluster_local import QUIET, local_cluster
-from samekind.gallery.cluster_work import Work
-from samekind.gallery.cluster_worker import packed, received
+from samekind.gallery.cluster.address import AUTO, LOCAL, check_address
+from samekind.gallery.cluster.crew import KEPT, Crew, first_line
+from samekind.gallery.cluster.local import QUIET, local_cluster
+from samekind.gallery.cluster.work import Work
+from samekind.gallery.cluster.worker import packed, received
 from samekind.gallery.opening import Opened, Opener, Outcome
 from samekind.gallery.schema import RetrieverLike
 from samekind.images.refs import ImageRef, Skip, is_url

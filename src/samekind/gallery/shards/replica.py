@@ -9,7 +9,7 @@ from typing import Any
 import samekind
 from samekind.errors import SamekindError
 from samekind.gallery.parts import Part
-from samekind.gallery.shard import Edition, Shard, Told
+from samekind.gallery.shards.shard import Edition, Shard, Told
 
 _THREADS = 16  # questions at once, most of which wait for the search that goes on
 

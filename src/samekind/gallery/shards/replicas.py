@@ -12,12 +12,12 @@ from typing import Any
 
 import samekind
 from samekind.errors import SamekindError, Unavailable
-from samekind.gallery.cluster import connected
-from samekind.gallery.cluster_address import check_address
+from samekind.gallery.cluster.address import check_address
+from samekind.gallery.cluster.reader import connected
 from samekind.gallery.parts import Part
-from samekind.gallery.shard import Edition, Told
-from samekind.gallery.shard_replica import Leash, Replica
-from samekind.gallery.shards import ShardedGallery
+from samekind.gallery.shards.replica import Leash, Replica
+from samekind.gallery.shards.shard import Edition, Told
+from samekind.gallery.shards.sharded import ShardedGallery
 from samekind.gallery.store import Gallery
 from samekind.gallery.vectors import CACHE_NAME
 

@@ -15,7 +15,7 @@ from samekind.gallery.pictures import Outside, Picture, all_outside
 from samekind.gallery.schema import RetrieverLike
 from samekind.gallery.search import Found, check_domains, hits
 from samekind.gallery.searching import Searchable
-from samekind.gallery.shard import Edition, Facts, Told
+from samekind.gallery.shards.shard import Edition, Facts, Told
 from samekind.gallery.store import Gallery
 
 _ROUNDS = 8  # that shards may take to meet at one edition

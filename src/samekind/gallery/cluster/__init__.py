@@ -1,0 +1,1 @@
+"""Indexing on a Ray cluster: its nodes open and encode pictures, one process decides and writes."""
