@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from samekind.gallery.lock import write_lock
-from samekind.gallery.opening import Reader, Threads
 from samekind.gallery.plan import source_of
-from samekind.gallery.processes import Processes
 from samekind.gallery.store import Gallery
 from samekind.images.refs import ImageRef
+from samekind.reading.opening import Reader, Threads
+from samekind.reading.processes import Processes
 from samekind.retriever.store import load
 
 READERS = {"threads": Threads, "processes": Processes}

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Container
 from pathlib import Path
 
-from samekind.gallery.opening import Opener, Outcome
-from samekind.gallery.worker import main
 from samekind.images.preprocess import Preprocess
 from samekind.images.refs import ImageRef, Skip
+from samekind.reading.opening import Opener, Outcome
+from samekind.reading.worker import main
 
 
 def facts() -> str:

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from palette import PaletteRetriever
 
-from samekind.gallery.processes import Processes
 from samekind.images.refs import ImageRef
+from samekind.reading.processes import Processes
 
 WORKER = (sys.executable, "-P", str(Path(__file__).with_name("faulty_worker.py")))
 

@@ -67,7 +67,7 @@ def facts(gallery: Gallery) -> dict[tuple[object, ...], np.ndarray]:
 
 if __name__ == "__main__":
     from samekind.gallery import ingest, report
-    from samekind.gallery.cluster import work as cluster_work
+    from samekind.reading.cluster import work as cluster_work
 
     ingest.COMMIT_ROWS, report.TICK, cluster_work.CHUNK = 8, 0.0, 4
     folder, pictures, address = sys.argv[1:]

@@ -21,10 +21,10 @@ from perils import POISON, SLOW, Perilous, facts, paint_sized
 import samekind
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery import ingest, report
-from samekind.gallery.cluster import crew as cluster_crew
-from samekind.gallery.cluster import work as cluster_work
 from samekind.gallery.report import IngestReport, Progress
 from samekind.gallery.store import Gallery
+from samekind.reading.cluster import crew as cluster_crew
+from samekind.reading.cluster import work as cluster_work
 
 pytest.importorskip("ray", reason="needs Ray, which is not installed: pip install ray")
 

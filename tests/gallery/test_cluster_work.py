@@ -12,14 +12,14 @@ from palette import PaletteRetriever, paint
 
 import samekind
 from samekind.errors import SamekindError
-from samekind.gallery.cluster import crew as cluster_crew
-from samekind.gallery.cluster import work as cluster_work
-from samekind.gallery.cluster.crew import Crew, Worker
-from samekind.gallery.cluster.reader import UNSEEN, _Check
-from samekind.gallery.cluster.work import Chunk, Work
-from samekind.gallery.cluster.worker import Encoder, SamekindEncoder
-from samekind.gallery.opening import Opened, Opener, Outcome
 from samekind.images.refs import ImageRef, Skip
+from samekind.reading.cluster import crew as cluster_crew
+from samekind.reading.cluster import work as cluster_work
+from samekind.reading.cluster.crew import Crew, Worker
+from samekind.reading.cluster.reader import UNSEEN, _Check
+from samekind.reading.cluster.work import Chunk, Work
+from samekind.reading.cluster.worker import Encoder, SamekindEncoder
+from samekind.reading.opening import Opened, Opener, Outcome
 
 
 def refs(count: int) -> list[ImageRef]:

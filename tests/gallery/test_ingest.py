@@ -11,10 +11,11 @@ import pytest
 from palette import PaletteRetriever, paint, places
 
 from samekind.errors import SamekindError, UsageError
-from samekind.gallery import ingest, opening
+from samekind.gallery import ingest
 from samekind.gallery.report import Progress
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable
+from samekind.reading import opening
 
 
 def uris(gallery: Gallery) -> set[str]:

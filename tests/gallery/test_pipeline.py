@@ -9,11 +9,12 @@ import pytest
 from palette import PaletteRetriever, paint, places
 from PIL import Image
 
-from samekind.gallery import commit, ingest, opening
+from samekind.gallery import commit, ingest
 from samekind.gallery.report import Progress
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable, files
 from samekind.images.preprocess import Preprocess
+from samekind.reading import opening
 
 
 def test_batches_are_of_one_domain_each(tmp_path: Path, retriever: PaletteRetriever) -> None:

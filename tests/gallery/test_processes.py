@@ -24,13 +24,13 @@ from palette import PaletteRetriever, paint
 from PIL import Image
 
 from samekind.errors import SamekindError, UsageError
-from samekind.gallery import processes
-from samekind.gallery.opening import Opened, Outcome, Reader, Threads
-from samekind.gallery.processes import Processes
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable
 from samekind.images.preprocess import Preprocess
 from samekind.images.refs import ImageRef, Skip
+from samekind.reading import processes
+from samekind.reading.opening import Opened, Outcome, Reader, Threads
+from samekind.reading.processes import Processes
 
 DRIVER = Path(__file__).with_name("opening_driver.py")
 LONG = 600.0  # seconds: longer than a test may take
@@ -189,7 +189,7 @@ def test_workers_import_little_and_leave_signals_to_who_started_them(tmp_path: P
     (outcome,) = opened(obedient(), [order(tmp_path, "facts")])
     assert isinstance(outcome, Skip)
     facts = json.loads(outcome.detail)
-    assert not {"torch", "lancedb", "lance", "samekind.retriever", "samekind.clip"} & set(facts["modules"])
+    assert not {"torch", "lancedb", "lance", "samekind.retriever.store", "samekind.clip"} & set(facts["modules"])
     assert facts["ignored"] == ["SIGINT", "SIGTERM"]
     assert facts["group"] != os.getpgrp()
     assert facts["session"] == os.getsid(0)  # which a scheduler may go by

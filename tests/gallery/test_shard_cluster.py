@@ -20,10 +20,10 @@ from rows import appended, clustered, made
 
 import samekind
 from samekind.errors import SamekindError, Unavailable
-from samekind.gallery.cluster.local import local_cluster
 from samekind.gallery.shards.replicas import Replicas, spreading, started
 from samekind.gallery.shards.sharded import ShardedGallery
 from samekind.gallery.store import Gallery
+from samekind.reading.cluster.local import local_cluster
 
 pytest.importorskip("ray.serve", reason="needs Ray Serve, which is not installed: pip install 'ray[serve]'")
 

@@ -12,8 +12,8 @@ from samekind.evaluation.pairs import Pair, mean, score_pair, score_pairs
 from samekind.gallery.hits import Hit
 from samekind.gallery.page import Row, Section, Table, render_page
 from samekind.gallery.query import Term
-from samekind.gallery.schema import RetrieverLike
 from samekind.gallery.store import Gallery
+from samekind.retriever.protocol import RetrieverLike
 
 METRICS = ("P@1", "P@5", "mAP@all")
 HITS = 6

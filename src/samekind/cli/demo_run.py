@@ -22,8 +22,9 @@ from samekind.datasets.folder import Folder, read_folder
 from samekind.datasets.toyworld import CLASSES, DOMAINS, generate
 from samekind.errors import SamekindError, UsageError
 from samekind.evaluation.pairs import Pair, mean
-from samekind.gallery.schema import META_NAME, RetrieverLike
+from samekind.gallery.schema import META_NAME
 from samekind.gallery.store import Gallery
+from samekind.retriever.protocol import RetrieverLike
 
 PER_CLASS = 12
 

@@ -15,7 +15,7 @@ class WithRay(TyperCommand):
 
 def spelled(args: list[str]) -> list[str]:
     """The same arguments with `--ray=ADDRESS` in one piece; without an address, "auto" is meant."""
-    from samekind.gallery.cluster.address import AUTO, is_address
+    from samekind.reading.cluster.address import AUTO, is_address
 
     found: list[str] = []
     rest = list(args)

@@ -9,12 +9,12 @@ from jaxtyping import Float32, UInt8
 
 from samekind.errors import SamekindError
 from samekind.gallery.commit import NewRow, Writer
-from samekind.gallery.opening import Opened, Reader
 from samekind.gallery.plan import PASSING, Ledger, Place, Plan, absent
 from samekind.gallery.report import IngestReport, Teller
-from samekind.gallery.schema import RetrieverLike
 from samekind.gallery.spaces import SPACES, Space
 from samekind.images.refs import Skip, is_url
+from samekind.reading.opening import Opened, Reader
+from samekind.retriever.protocol import RetrieverLike
 
 BATCH = 32  # pictures per forward pass
 WAITING = 4 * BATCH  # prepared pictures that wait for others of their domain, at most

@@ -6,10 +6,11 @@ from samekind.errors import SamekindError, UsageError
 from samekind.gallery.ann.record import ANN_NAME
 from samekind.gallery.lock import LOCK_NAME, write_lock
 from samekind.gallery.report import SKIPPED_NAME
-from samekind.gallery.schema import META_NAME, TABLE_NAME, Meta, RetrieverLike, write_meta
+from samekind.gallery.schema import META_NAME, TABLE_NAME, Meta, write_meta
 from samekind.gallery.spaces import space_of
 from samekind.gallery.table import PictureTable, refusals
 from samekind.gallery.vectors import CACHE_NAME
+from samekind.retriever.protocol import RetrieverLike
 
 _OWN = {LOCK_NAME, CACHE_NAME, SKIPPED_NAME, ANN_NAME, f"{TABLE_NAME}.lance"}
 

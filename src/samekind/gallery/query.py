@@ -12,10 +12,10 @@ from jaxtyping import Float32
 from PIL import Image
 
 from samekind.errors import UsageError
-from samekind.gallery.schema import RetrieverLike
 from samekind.gallery.spaces import space_of
 from samekind.images.source import EXTENSIONS
 from samekind.images.storage import is_object
+from samekind.retriever.protocol import RetrieverLike
 
 _WEIGHT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?):(.*)", re.DOTALL)
 

@@ -4,21 +4,18 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-import numpy as np
 import pyarrow.lib as pa  # the package re-exports this without saying so, which strict typing refuses
-from jaxtyping import Float32, UInt8
-from PIL import Image
 
 import samekind
 from samekind.errors import SamekindError
 from samekind.gallery.spaces import SPACES, Space, space_of
-from samekind.images.preprocess import Preprocess
+from samekind.retriever.protocol import RetrieverLike
 
 SCHEMA = 1
 META_NAME = "gallery.json"
@@ -29,46 +26,6 @@ _OWN = ("uuid", "created", "samekind")  # what gallery.json says of the gallery 
 WHERE_COLUMNS = ("id", "uri", "domain", "size", "width", "height", "mtime_ns")
 
 PLACE = pa.struct([("uri", pa.string()), ("domain", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64())])
-
-
-@runtime_checkable
-class RetrieverLike(Protocol):
-    """The part of a retriever that a gallery needs; `samekind.retriever.Retriever` has it."""
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-
-    @property
-    def sha256(self) -> str:
-        """Changes when a vector would change."""
-
-    @property
-    def ref(self) -> str | None:
-        """What `samekind.retriever.load` finds it by."""
-
-    @property
-    def dim(self) -> int:
-        """Width of the vectors."""
-
-    @property
-    def space(self) -> str:
-        """Which distance compares the vectors: a key of `spaces.SPACES`."""
-
-    @property
-    def preprocess(self) -> Preprocess:
-        """How pictures are prepared."""
-
-    def encode_pixels(
-        self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None
-    ) -> Float32[np.ndarray, "b d"]:
-        """Vectors of pictures of one domain (None: unknown), prepared by `preprocess.pixels`."""
-
-    def encode_images(self, images: Sequence[str | Path | Image.Image]) -> Float32[np.ndarray, "b d"]:
-        """Vectors of picture files and PIL images."""
-
-    def encode_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "b d"]:
-        """Vectors of texts."""
 
 
 def table_schema(width: int) -> pa.Schema:

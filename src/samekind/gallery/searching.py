@@ -13,8 +13,9 @@ from samekind.errors import SamekindError, UsageError
 from samekind.gallery.hits import Hit, Hits
 from samekind.gallery.pictures import Outside, Picture
 from samekind.gallery.query import Query, Term
-from samekind.gallery.schema import Meta, RetrieverLike, read_meta
+from samekind.gallery.schema import Meta, read_meta
 from samekind.gallery.table import latest_version
+from samekind.retriever.protocol import RetrieverLike
 
 
 class Searchable(ABC):

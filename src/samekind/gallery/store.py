@@ -18,14 +18,15 @@ from samekind.gallery.hits import Hit
 from samekind.gallery.ingest import Ingest
 from samekind.gallery.lock import write_lock
 from samekind.gallery.making import check_retriever, create_gallery
-from samekind.gallery.opening import Reader, Threads
 from samekind.gallery.pictures import Outside, Picture, outside_of, picture_of
 from samekind.gallery.plan import LEDGER_COLUMNS, Ledger, Source, make_plan, source_of
 from samekind.gallery.report import IngestReport, Progress, Teller, write_skipped
-from samekind.gallery.schema import META_NAME, Meta, RetrieverLike, damaged, read_meta, write_meta
+from samekind.gallery.schema import META_NAME, Meta, damaged, read_meta, write_meta
 from samekind.gallery.searching import Searchable
 from samekind.gallery.table import PictureTable, refusals
 from samekind.gallery.vectors import Snapshot, load_snapshot
+from samekind.reading.opening import Reader, Threads
+from samekind.retriever.protocol import RetrieverLike
 
 
 class Gallery(Searchable):
@@ -288,11 +289,11 @@ def _reader(ray: str | None, processes: int | None, workers: int | None, allow_u
     if processes is not None and (ray is not None or workers is not None):
         raise UsageError("Processes take the place of threads and of a Ray cluster: give one of them.")
     if processes is not None:
-        from samekind.gallery.processes import Processes
+        from samekind.reading.processes import Processes
 
         return Processes(processes, allow_urls)
     if ray is None:
         return Threads(workers, allow_urls)
-    from samekind.gallery.cluster.reader import Cluster
+    from samekind.reading.cluster.reader import Cluster
 
     return Cluster(ray, workers, allow_urls)

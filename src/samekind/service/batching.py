@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from samekind.gallery.hits import Hit
-from samekind.gallery.schema import RetrieverLike
 from samekind.gallery.searching import Searchable
+from samekind.retriever.protocol import RetrieverLike
 from samekind.service.refusals import Overloaded, UnknownItem
 from samekind.service.served import Served
 from samekind.service.settings import Settings

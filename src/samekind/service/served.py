@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from samekind.errors import UsageError
-from samekind.gallery.schema import RetrieverLike, read_meta
+from samekind.gallery.schema import read_meta
 from samekind.gallery.searching import Searchable
 from samekind.gallery.store import Gallery
+from samekind.retriever.protocol import RetrieverLike
 from samekind.service.settings import Settings
 
 _log = logging.getLogger(__name__)

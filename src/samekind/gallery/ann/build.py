@@ -10,10 +10,11 @@ from samekind.errors import SamekindError, UsageError
 from samekind.gallery.ann.finder import Finder
 from samekind.gallery.ann.measure import sample, tuned
 from samekind.gallery.ann.record import AUTOMATIC, FEWEST, Ann, now, read_ann, write_ann
-from samekind.gallery.schema import Meta, RetrieverLike
+from samekind.gallery.schema import Meta
 from samekind.gallery.spaces import COSINE
 from samekind.gallery.table import PictureTable, refusals
 from samekind.gallery.vectors import Snapshot
+from samekind.retriever.protocol import RetrieverLike
 
 _CELL = 4096  # rows: what Lance aims at. It joins cells that are far smaller when the index grows, which costs recall
 _PARTS = 8  # of an index that grew: each is asked by itself, so that then it is made anew

@@ -10,8 +10,8 @@ from samekind.errors import SamekindError
 from samekind.gallery import search
 from samekind.gallery.ann.finder import Finder
 from samekind.gallery.ann.record import AIM, TEN, Ann, Effort
-from samekind.gallery.schema import RetrieverLike
 from samekind.gallery.vectors import Snapshot
+from samekind.retriever.protocol import RetrieverLike
 
 PICTURES = 128  # queries that are rows of the gallery, each leaving itself out
 _APART = 5.0  # percent of pictures whose nearest other one is further than the line between near and far

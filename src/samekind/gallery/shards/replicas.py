@@ -12,14 +12,14 @@ from typing import Any
 
 import samekind
 from samekind.errors import SamekindError, Unavailable
-from samekind.gallery.cluster.address import check_address
-from samekind.gallery.cluster.reader import connected
 from samekind.gallery.parts import Part
 from samekind.gallery.shards.replica import Leash, Replica
 from samekind.gallery.shards.shard import Edition, Told
 from samekind.gallery.shards.sharded import ShardedGallery
 from samekind.gallery.store import Gallery
 from samekind.gallery.vectors import CACHE_NAME
+from samekind.reading.cluster.address import check_address
+from samekind.reading.cluster.reader import connected
 
 PATIENCE = 30.0  # seconds that a question waits for a shard that has no replica
 START = 600.0  # seconds that loading may take

@@ -12,11 +12,11 @@ from jaxtyping import Float32
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery.hits import Hit
 from samekind.gallery.pictures import Outside, Picture, all_outside
-from samekind.gallery.schema import RetrieverLike
 from samekind.gallery.search import Found, check_domains, hits
 from samekind.gallery.searching import Searchable
 from samekind.gallery.shards.shard import Edition, Facts, Told
 from samekind.gallery.store import Gallery
+from samekind.retriever.protocol import RetrieverLike
 
 _ROUNDS = 8  # that shards may take to meet at one edition
 _PICTURES = 4096  # that are remembered

@@ -8,9 +8,9 @@ from typing import Any, cast
 import numpy as np
 
 import samekind
-from samekind.gallery.opening import Opened, Opener, Outcome
-from samekind.gallery.schema import RetrieverLike
 from samekind.images.refs import ImageRef
+from samekind.reading.opening import Opened, Opener, Outcome
+from samekind.retriever.protocol import RetrieverLike
 
 
 def packed(retriever: RetrieverLike) -> bytes:

@@ -13,14 +13,14 @@ from threading import current_thread, main_thread
 from typing import Any
 
 from samekind.errors import SamekindError
-from samekind.gallery.cluster.address import AUTO, LOCAL, check_address
-from samekind.gallery.cluster.crew import KEPT, Crew, first_line
-from samekind.gallery.cluster.local import QUIET, local_cluster
-from samekind.gallery.cluster.work import Work
-from samekind.gallery.cluster.worker import packed, received
-from samekind.gallery.opening import Opened, Opener, Outcome
-from samekind.gallery.schema import RetrieverLike
 from samekind.images.refs import ImageRef, Skip, is_url
+from samekind.reading.cluster.address import AUTO, LOCAL, check_address
+from samekind.reading.cluster.crew import KEPT, Crew, first_line
+from samekind.reading.cluster.local import QUIET, local_cluster
+from samekind.reading.cluster.work import Work
+from samekind.reading.cluster.worker import packed, received
+from samekind.reading.opening import Opened, Opener, Outcome
+from samekind.retriever.protocol import RetrieverLike
 
 UNSEEN = 16  # pictures that are here but not on a node, before that is taken for a missing mount
 CONNECT = 10.0  # seconds that the cluster's head may take to answer

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from statistics import median
 
-from samekind.gallery.opening import Outcome
 from samekind.images.refs import ImageRef, Skip
+from samekind.reading.opening import Outcome
 
 CHUNK = 64  # pictures that a worker is given at a time
 WINDOW = 4  # chunks per worker that are begun and not handed on yet

@@ -8,10 +8,10 @@ from typing import Any
 
 import samekind
 from samekind.errors import SamekindError
-from samekind.gallery.cluster.work import TRIES, Chunk, Work
-from samekind.gallery.cluster.worker import SamekindEncoder
-from samekind.gallery.opening import Outcome
 from samekind.images.refs import ImageRef
+from samekind.reading.cluster.work import TRIES, Chunk, Work
+from samekind.reading.cluster.worker import SamekindEncoder
+from samekind.reading.opening import Outcome
 
 # Looks at a node's outcomes for pictures, and tells what they are.
 Check = Callable[[Sequence[ImageRef], Sequence[Outcome], str], list[Outcome]]

@@ -1,4 +1,4 @@
-"""What runs in a process that opens pictures for a gallery: an address on standard input, pixels into shared memory."""
+"""What runs in a process that opens pictures for another one: an address on standard input, pixels into shared memory."""
 
 import json
 import mmap
@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from samekind.gallery.opening import Opener, Outcome
 from samekind.images.pipes import GRACE, channel, give_up, receive, send
 from samekind.images.preprocess import Preprocess
 from samekind.images.refs import ImageRef, Skip
+from samekind.reading.opening import Opener, Outcome
 
 
 class _Asked:

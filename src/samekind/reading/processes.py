@@ -25,14 +25,14 @@ import numpy as np
 from jaxtyping import UInt8
 
 from samekind.errors import SamekindError
-from samekind.gallery.opening import LOOK_AHEAD, Opened, Outcome
-from samekind.gallery.schema import RetrieverLike
 from samekind.images.errors import printable
 from samekind.images.pipes import HEAD, command, environment, packed
 from samekind.images.preprocess import Preprocess
 from samekind.images.refs import ImageRef, Skip
+from samekind.reading.opening import LOOK_AHEAD, Opened, Outcome
+from samekind.retriever.protocol import RetrieverLike
 
-COMMAND = command("samekind.gallery.worker")
+COMMAND = command("samekind.reading.worker")
 SECONDS = 120.0  # that a picture may take, fetching it included: 200 megapixels take some ten
 ATTEMPTS = 2  # at a picture that ends its process, as another may have ended it
 

@@ -1,4 +1,4 @@
-"""What opens pictures for the gallery: each is read, hashed, decoded and prepared, here by threads of this process."""
+"""What opens pictures: each is read, hashed, decoded and prepared, here by threads of this process."""
 
 import hashlib
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from samekind.gallery.schema import RetrieverLike
 from samekind.images.decode import decode, read
 from samekind.images.errors import ImageError
 from samekind.images.preprocess import Preprocess
 from samekind.images.refs import ImageRef, Skip
+from samekind.retriever.protocol import RetrieverLike
 
 LOOK_AHEAD = 64  # pictures that are opened and wait to be taken, at most, beside those in the workers' hands
 
