@@ -81,7 +81,7 @@ def test_a_picture_is_chosen_pasted_or_dropped(tabs, service, boat):
         tab.settled(lambda tab=tab, act=act: act(tab))
         assert tab.classes()[:5].count("boat") >= 4
         assert len(base64.b64decode(tab.searches[-1]["terms"][0]["image"])) <= 24 * 1024
-    size = "element => [element.naturalWidth, element.naturalHeight]"
+    size = "async element => { await element.decode(); return [element.naturalWidth, element.naturalHeight]; }"
     assert max(tab.page.locator("#parts img").evaluate(size)) == 384
 
 
@@ -166,7 +166,7 @@ def test_the_dialog_shows_query_and_hit_by_keyboard(tabs, service):
     tab.page.wait_for_function(
         "() => document.getElementById('viewer-facts').textContent.includes('160 \\u00d7 160 pixels')"
     )
-    assert tab.page.evaluate("document.getElementById('viewer-picture').naturalWidth") == 160
+    tab.page.wait_for_function("() => document.getElementById('viewer-picture').naturalWidth === 160")
     assert tab.page.request.get(tab.page.evaluate("document.getElementById('viewer-whole').href")).ok
     tab.page.keyboard.press("ArrowRight")
     assert title.text_content() == names[2]

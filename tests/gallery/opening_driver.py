@@ -4,6 +4,7 @@ Arguments: seconds that a picture may take, then the pictures. Tells `pid N` for
 """
 
 import os
+import signal
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +27,7 @@ def tell(*lines: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who started the tests may ignore it, and so would we
     reader = Processes(2, False, float(sys.argv[1]), WORKER)
     outcomes = reader(PaletteRetriever(), [ImageRef(each) for each in sys.argv[2:]], set())
     try:

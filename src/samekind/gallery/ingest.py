@@ -76,7 +76,7 @@ class Ingest:
         if not self.plan.pending:
             return
         self.retriever = self._lent()
-        opened = self._reader(self.retriever, list(self.plan.pending.values()), self.ledger.rows)
+        opened = self._reader(self.retriever, list(self.plan.pending.values()), self.ledger)
         with closing(opened):  # type: ignore[type-var]
             for outcome in opened:
                 if isinstance(outcome, Skip):
@@ -101,7 +101,7 @@ class Ingest:
         """Put a place to the row of its content, making one where there is none."""
         ref, name = opened.ref, opened.id
         before = self.ledger.places.get(ref.uri)
-        known = name in self.ledger.rows
+        known = name in self.ledger
         if not known and opened.pixels is None and opened.vector is None:
             self._skip(self._useless(ref.uri))  # its first picture has turned out to have no vector meanwhile
             return

@@ -45,6 +45,10 @@ class Ledger:
         self.next_seq = 0
         self._disputed: dict[str, list[Place]] = {}
 
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a row of this content. Other threads may ask, also while rows come and go."""
+        return name in self.rows
+
     @classmethod
     def read(cls, batches: Iterable[pa.RecordBatch]) -> "Ledger":
         """Build it from batches of `LEDGER_COLUMNS`."""

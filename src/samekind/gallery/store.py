@@ -25,7 +25,8 @@ from samekind.gallery.schema import META_NAME, Meta, damaged, read_meta, write_m
 from samekind.gallery.searching import Searchable
 from samekind.gallery.table import PictureTable, refusals
 from samekind.gallery.vectors import Snapshot, load_snapshot
-from samekind.reading.opening import Reader, Threads
+from samekind.reading.choice import chosen_reader
+from samekind.reading.opening import Reader
 from samekind.retriever.protocol import RetrieverLike
 
 
@@ -163,11 +164,8 @@ class Gallery(Searchable):
         """
         if not sources:
             raise UsageError("There is nothing to index; give folders, pictures, lists or manifests.")
-        for what, count in (("workers", workers), ("processes", processes)):
-            if count is not None and count < 1:
-                raise UsageError(f"The number of {what} must be 1 or more, not {count}.")
         began = time.monotonic()
-        reader = _reader(ray, processes, workers, allow_urls)
+        reader = chosen_reader(workers=workers, processes=processes, ray=ray, allow_urls=allow_urls)
         found = [source_of(source, domain, domain_from_folder, allow_urls) for source in sources]
         keeper = Keeper(self.path, self.meta, self._newest, lambda: self.retriever)
         keeper.check(ann)
@@ -282,18 +280,3 @@ class Gallery(Searchable):
     def _filled(self) -> Snapshot:
         self.check_filled()
         return self.snapshot()
-
-
-def _reader(ray: str | None, processes: int | None, workers: int | None, allow_urls: bool) -> Reader:
-    """Who opens the pictures."""
-    if processes is not None and (ray is not None or workers is not None):
-        raise UsageError("Processes take the place of threads and of a Ray cluster: give one of them.")
-    if processes is not None:
-        from samekind.reading.processes import Processes
-
-        return Processes(processes, allow_urls)
-    if ray is None:
-        return Threads(workers, allow_urls)
-    from samekind.reading.cluster.reader import Cluster
-
-    return Cluster(ray, workers, allow_urls)

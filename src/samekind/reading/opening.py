@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from samekind.images.decode import decode, read
-from samekind.images.errors import ImageError
+from samekind.images.errors import ImageError, printable
 from samekind.images.preprocess import Preprocess
 from samekind.images.refs import ImageRef, Skip
-from samekind.retriever.protocol import RetrieverLike
+from samekind.retriever.protocol import PictureEncoder
 
 LOOK_AHEAD = 64  # pictures that are opened and wait to be taken, at most, beside those in the workers' hands
 
@@ -43,7 +43,7 @@ class Opened:
 Outcome = Opened | Skip
 # Opens pictures for a retriever, and yields an outcome for each, in their order. It takes them no faster than outcomes
 # are taken, and ends its workers when it is closed. Contents with a known id need not be decoded.
-Reader = Callable[[RetrieverLike, Iterable[ImageRef], Container[str]], Iterator[Outcome]]
+Reader = Callable[[PictureEncoder, Iterable[ImageRef], Container[str]], Iterator[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Opener:
             found = Opened(ref, hashlib.sha256(data).hexdigest(), len(data))
             if found.id in known:
                 return found
-            described = f"{ref.uri}: "
+            described = f"{printable(ref.uri)}: "
             decoded = decode(data, target=self.preprocess.target)
             pixels = self.preprocess.pixels(decoded.image)
             return Opened(ref, found.digest, found.size, decoded.width, decoded.height, pixels)
@@ -78,7 +78,7 @@ class Threads:
     workers: int | None = None
     allow_urls: bool = False
 
-    def __call__(self, retriever: RetrieverLike, refs: Iterable[ImageRef], known: Container[str]) -> Iterator[Outcome]:
+    def __call__(self, retriever: PictureEncoder, refs: Iterable[ImageRef], known: Container[str]) -> Iterator[Outcome]:
         """A `Reader`."""
         # Here, because it brings torch along, which listing an unchanged gallery can do without.
         from samekind.retriever.encode import default_workers, ordered_map

@@ -30,7 +30,7 @@ from samekind.images.pipes import HEAD, command, environment, packed
 from samekind.images.preprocess import Preprocess
 from samekind.images.refs import ImageRef, Skip
 from samekind.reading.opening import LOOK_AHEAD, Opened, Outcome
-from samekind.retriever.protocol import RetrieverLike
+from samekind.retriever.protocol import PictureEncoder
 
 COMMAND = command("samekind.reading.worker")
 SECONDS = 120.0  # that a picture may take, fetching it included: 200 megapixels take some ten
@@ -51,7 +51,7 @@ class Processes:
     seconds: float = SECONDS
     command: Sequence[str] = COMMAND  # what a process runs, for tests
 
-    def __call__(self, retriever: RetrieverLike, refs: Iterable[ImageRef], known: Container[str]) -> Iterator[Outcome]:
+    def __call__(self, retriever: PictureEncoder, refs: Iterable[ImageRef], known: Container[str]) -> Iterator[Outcome]:
         """A `Reader`; raises SamekindError when processes cannot be started."""
         workers = self.workers or _cores()
         pending: deque[Future[Outcome]] = deque()

@@ -1,4 +1,4 @@
-"""What runs in a process that opens pictures for another one: an address on standard input, pixels into shared memory."""
+"""A process that opens pictures for another one: an address on standard input, pixels into shared memory."""
 
 import json
 import mmap

@@ -1,1 +1,1 @@
-"""Indexing on a Ray cluster: its nodes open and encode pictures, one process decides and writes."""
+"""Reading on a Ray cluster: its nodes open and encode pictures, one process decides and writes."""

@@ -23,7 +23,7 @@ STUCK = 600.0  # seconds that a worker may owe an answer
 TICK = 0.25  # seconds between two looks at what is late
 LOOK = 1.0  # seconds between two looks at the cluster's nodes
 
-KEPT = "What was indexed so far is kept: the same command goes on from there."
+KEPT = "What was stored so far is kept: the same command goes on from there."
 
 
 @dataclass(eq=False, slots=True)

@@ -1,4 +1,4 @@
-"""Indexing on a Ray cluster: its nodes open and encode the pictures, this process alone decides and writes."""
+"""Reading on a Ray cluster: its nodes open and encode the pictures, this process alone decides and writes."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from samekind.reading.cluster.local import QUIET, local_cluster
 from samekind.reading.cluster.work import Work
 from samekind.reading.cluster.worker import packed, received
 from samekind.reading.opening import Opened, Opener, Outcome
-from samekind.retriever.protocol import RetrieverLike
+from samekind.retriever.protocol import PictureEncoder
 
 UNSEEN = 16  # pictures that are here but not on a node, before that is taken for a missing mount
 CONNECT = 10.0  # seconds that the cluster's head may take to answer
@@ -43,7 +43,7 @@ class Cluster:
         if find_spec("ray") is None:
             raise SamekindError("A Ray cluster needs Ray, which is not installed: pip install 'samekind[ray]'.")
 
-    def __call__(self, retriever: RetrieverLike, refs: Iterable[ImageRef], known: Container[str]) -> Iterator[Outcome]:
+    def __call__(self, retriever: PictureEncoder, refs: Iterable[ImageRef], known: Container[str]) -> Iterator[Outcome]:
         """A `Reader`. All that is known may be encoded once more: millions of ids are not sent around."""
         with connected(self.address):
             check = _Check(Opener(retriever.preprocess, self.allow_urls), known)
