@@ -18,8 +18,10 @@ from made import COLOURS, Colours, paint, world
 
 from samekind.datasets import read_data
 from samekind.datasets.table import Table
-from samekind.evaluation import features
-from samekind.evaluation.features import Features, Progress, Treatment, encode_table
+from samekind.evaluation.features import Features, Progress, encode_table
+from samekind.evaluation.features_treated import Treatment
+from samekind.reading import opening
+from samekind.reading.opening import Threads
 from samekind.retriever.store import Retriever, load
 
 Encode = Callable[..., Features]
@@ -34,7 +36,7 @@ def data(tmp_path: Path) -> Table:
 def encode(tmp_path: Path, data: Table) -> Encode:
     def run(retriever: Any, rows: Any = None, **options: Any) -> Features:
         chosen = np.arange(len(data.files)) if rows is None else np.asarray(rows)
-        options = {"cache": tmp_path / "cache", "workers": 2} | options
+        options = {"cache": tmp_path / "cache", "reader": Threads(2)} | options
         options["data_sha256"] = options.get("data_sha256") or data.sha256()
         return encode_table(retriever, data, chosen, **options)
 
@@ -59,7 +61,7 @@ def test_the_vectors_are_those_of_the_public_interface(clip: Retriever, data: Ta
 
 def test_a_second_time_no_picture_is_opened(clip: Retriever, encode: Encode, monkeypatch: pytest.MonkeyPatch) -> None:
     first = encode(clip)
-    monkeypatch.setattr(features, "open_image", refuse)
+    monkeypatch.setattr(opening, "read", refuse)
     second = encode(clip)
     np.testing.assert_array_equal(first.vectors, second.vectors)
     assert (second.encoded, second.cached, second.seconds) == (0, len(first.vectors), 0.0)
@@ -127,7 +129,7 @@ def test_what_cannot_be_opened_is_told_with_its_reason_and_not_tried_again(
     assert str(tmp_path) not in found.skipped[4].detail
     assert found.encoded == len(data.files) - 2
     assert not found.vectors[[4, 5]].any()
-    monkeypatch.setattr(features, "open_image", refuse)
+    monkeypatch.setattr(opening, "read", refuse)
     again = encode(Colours())
     assert again.skipped == found.skipped
 
@@ -184,7 +186,7 @@ class Slow(Colours):
 
 data = read_data({world!r})[0]
 features.encode_table(
-    Slow(), data, np.arange(len(data.files)), cache=Path({cache!r}), data_sha256=data.sha256(), workers=2
+    Slow(), data, np.arange(len(data.files)), cache=Path({cache!r}), data_sha256=data.sha256()
 )
 """
 

@@ -23,12 +23,14 @@ from samekind.datasets import read_data
 from samekind.datasets.hashes import UNREADABLE, hash_files
 from samekind.datasets.table import Table
 from samekind.evaluation import features
-from samekind.evaluation.features import Features, Treatment, encode_table
+from samekind.evaluation.features import Features, encode_table
+from samekind.evaluation.features_treated import Treatment
 from samekind.evaluation.recipes import Recipe
 from samekind.evaluation.recipes_run import run_recipe
 from samekind.evaluation.study_run import Trainer
 from samekind.methods.base import EncoderFacts, Method, Space
 from samekind.methods.zero_shot import ZeroShot
+from samekind.reading import opening
 from samekind.retriever import kept_pictures
 from samekind.retriever.encode import Engine
 from samekind.retriever.store import Retriever
@@ -115,7 +117,7 @@ def silence(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Engine, "features", refuse)
     monkeypatch.setattr(kept_pictures, "read", refuse)
-    monkeypatch.setattr(features, "open_image", refuse)
+    monkeypatch.setattr(opening, "read", refuse)
 
 
 def stored(tmp_path: Path) -> set[str]:

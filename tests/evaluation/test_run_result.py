@@ -14,9 +14,9 @@ from made import COLOURS, Colours, paint, pair, run, world
 
 import samekind
 from samekind.errors import SamekindError, UsageError
-from samekind.evaluation import features
 from samekind.evaluation.report import COLUMNS
 from samekind.evaluation.run import evaluate, labels
+from samekind.reading import opening
 from samekind.retriever.store import load
 
 
@@ -97,7 +97,7 @@ def test_a_second_evaluation_only_scores(root: Path, monkeypatch: pytest.MonkeyP
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a picture was opened")
 
-    monkeypatch.setattr(features, "open_image", refuse)
+    monkeypatch.setattr(opening, "read", refuse)
     second = run(root, profile="clean")
     assert second.seconds["encode"] == 0.0
     assert second.facts["encoded"] == 0

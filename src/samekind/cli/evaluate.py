@@ -60,6 +60,13 @@ def evaluate(
     mixed: Annotated[
         Path | None, typer.Option(metavar="FILE", help="ucdr: a stored list of what the mixed gallery adds.")
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Encode on a Ray cluster, as `samekind index` does; figures do not depend on it.",
+        ),
+    ] = None,
 ) -> None:
     """Evaluate retrievers on labelled pictures: each domain's pictures ask the other domains for their class."""
     if not data:
@@ -81,6 +88,7 @@ def evaluate(
             trec=trec,
             cache=cache,
             with_domains=with_domains,
+            ray=ray,
             command=command(),
             progress=show,
         )

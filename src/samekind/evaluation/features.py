@@ -1,22 +1,23 @@
 """The vectors of a data set's pictures by one retriever: encoded in threads, kept on disk, never encoded twice."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Float32, Int
 
 import samekind
 from samekind.datasets.table import Table
 from samekind.evaluation.features_kept import FromKept, from_kept
 from samekind.evaluation.features_store import VectorStore, evict
-from samekind.images.decode import open_image
-from samekind.images.errors import ImageError
-from samekind.images.refs import Skip
+from samekind.evaluation.features_treated import PLAIN, Treated, Treatment
+from samekind.images.refs import ImageRef, Skip
+from samekind.reading.encoding import encoded
+from samekind.reading.opening import Outcome, Reader, Threads
 
 if TYPE_CHECKING:
     from samekind.retriever.store import Retriever
@@ -26,20 +27,7 @@ KEEP_SECONDS = 10.0  # and seconds: a kill costs no more than these
 TICK = 0.25  # seconds between two calls of `progress`
 
 # Reasons that say nothing about the content: the same picture may be readable next time.
-PASSING = frozenset({"unreadable", "vanished", "failed"})
-
-
-@dataclass(frozen=True, slots=True)
-class Treatment:
-    """What is done to pictures besides the retriever's own preprocessing; part of the cache's key.
-
-    inverted: 255 minus each value of the prepared pixels. domains: the retriever is told each picture's domain.
-    raw: the backbone's pooled vector as it comes, in float32, instead of the retriever's.
-    """
-
-    inverted: bool = False
-    domains: bool = False
-    raw: bool = False
+PASSING = frozenset({"unreadable", "vanished", "failed", "crashed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +69,6 @@ class Features:
         )
 
 
-Loaded = tuple[int, "UInt8[np.ndarray, 'h w 3'] | Skip"]
-
-
 def encode_table(
     retriever: "Retriever",
     table: Table,
@@ -91,8 +76,8 @@ def encode_table(
     *,
     cache: Path,
     data_sha256: str,
-    treatment: Treatment = Treatment(),
-    workers: int | None = None,
+    treatment: Treatment = PLAIN,
+    reader: Reader | None = None,
     progress: Callable[[Progress], None] | None = None,
     contents: Sequence[str] | None = None,
 ) -> Features:
@@ -100,6 +85,7 @@ def encode_table(
 
     A picture that cannot be opened has its reason in `Features.skipped`. Stopped at any moment, the same call goes on
     where it was. `data_sha256` is the table's own hash: contents and paths, so that a changed picture is another key.
+    `reader` opens the pictures, and may encode them as well; by default threads of this process open them.
 
     With `contents`, the SHA-256 of each file, what the backbone says of pictures is shared with training and with other
     retrievers: found in the user's cache folder, or made and kept there (some 100 kB a picture with tokens and pixels;
@@ -128,7 +114,7 @@ def encode_table(
         run = _Run(retriever, table, treatment, store, features, progress)
         if contents is not None:
             run.from_kept(wanted, missing, contents)
-        run.all(missing, workers)
+        run.all(missing, reader or Threads())
         features.seconds = time.perf_counter() - began
         evict(cache, keep=store.folder)
     features.fault = store.fault
@@ -169,50 +155,35 @@ class _Run:
         finally:
             self._keep(force=True)
 
-    def all(self, missing: Int[np.ndarray, " m"], workers: int | None) -> None:
+    def all(self, missing: Int[np.ndarray, " m"], reader: Reader) -> None:
         """Encode `missing` rows that have no vector yet; whatever ends this early, what is encoded is written first."""
-        from samekind.retriever.encode import BATCH, batches, default_workers, ordered_map
-
-        threads = workers or default_workers()
         self.total = len(missing) + self.features.cached
         rows = [row for row in missing.tolist() if row not in self.done]
-        loaded: Iterator[Loaded] = ordered_map(self._load, rows, workers=threads, look_ahead=BATCH + threads)
+        treated = Treated(self.retriever, self.treatment)
         try:
-            with closing(loaded):  # type: ignore[type-var]
-                for batch in batches(loaded, BATCH):
-                    self._take(batch)
-                    self._keep(force=False)
-                    self._tell()
+            if rows:
+                with closing(reader(treated, map(self._ref, rows), ())) as opened:  # type: ignore[type-var]
+                    for row, outcome in zip(rows, encoded(treated, opened), strict=True):
+                        self._take(row, outcome)
+                        self._keep(force=False)
+                        self._tell()
         finally:
             self._keep(force=True)
         self._tell(force=True)
 
-    def _load(self, row: int) -> Loaded:
-        """Open and prepare one picture; runs in the threads. Whatever goes wrong concerns this picture alone."""
-        file = self.table.files[row]
-        try:
-            image = open_image(str(self.table.root / file), target=self.retriever.preprocess.target).image
-            pixels = self.retriever.prepare(image)
-        except ImageError as error:
-            return row, Skip(file, error.reason, str(error).replace(f"{self.table.root}/", ""))
-        except Exception as error:  # a shape or a mode that nobody thought of
-            return row, Skip(file, "failed", f"{file} cannot be prepared: {type(error).__name__}: {error}")
-        return row, 255 - pixels if self.treatment.inverted else pixels
+    def _ref(self, row: int) -> ImageRef:
+        domain = self.table.domains[int(self.table.domain[row])] if self.treatment.domains else None
+        return ImageRef(str(self.table.root / self.table.files[row]), domain)
 
-    def _take(self, batch: Sequence[Loaded]) -> None:
-        """Encode one batch, domain by domain where domains are told."""
-        groups: dict[str | None, list[tuple[int, Any]]] = {}
-        for row, outcome in batch:
-            if isinstance(outcome, Skip):
-                self._skip(row, outcome)
-                continue
-            domain = self.table.domains[int(self.table.domain[row])] if self.treatment.domains else None
-            groups.setdefault(domain, []).append((row, outcome))
-        for domain, members in groups.items():
-            rows = [row for row, _ in members]
-            self.features.vectors[rows] = self._encode(np.stack([pixels for _, pixels in members]), domain)
-            self.features.encoded += len(rows)
-            self.fresh += rows
+    def _take(self, row: int, outcome: Outcome) -> None:
+        """One vector, or why there is none, in words that hold wherever the pictures are."""
+        if isinstance(outcome, Skip):
+            detail = outcome.detail.replace(f"{self.table.root}/", "")
+            self._skip(row, Skip(self.table.files[row], outcome.reason, detail))
+            return
+        self.features.vectors[row] = outcome.vector
+        self.features.encoded += 1
+        self.fresh.append(row)
 
     def _take_kept(self, found: FromKept) -> None:
         """The vectors of one chunk."""
@@ -230,11 +201,6 @@ class _Run:
         if skip.reason not in PASSING:
             self.lost[row] = skip
 
-    def _encode(self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None) -> Float32[np.ndarray, "b d"]:
-        if not self.treatment.raw:
-            return self.retriever.encode_pixels(pixels, domain)
-        return pooled(self.retriever, pixels)
-
     def _keep(self, *, force: bool) -> None:
         """Write a part when it is due."""
         waiting, now = len(self.fresh) + len(self.lost), time.monotonic()
@@ -249,14 +215,3 @@ class _Run:
             self.last = now
             done, cached = self.features.encoded, self.features.cached
             self.progress(Progress(self.total, done, self.new_skips, cached, now - self.began))
-
-
-def pooled(retriever: "Retriever", pixels: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
-    """The backbone's pooled vectors in float32, neither normalised nor seen by the method."""
-    import torch
-
-    encoder, device = retriever.encoder, retriever.device
-    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (encoder.preprocess.mean, encoder.preprocess.std))
-    x = (torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 255 - mean) / std
-    with torch.inference_mode():
-        return np.asarray(encoder.image(x.to(device)).pooled.float().cpu().numpy())

@@ -11,6 +11,7 @@ from samekind.evaluation.features_store import cache_folder, cache_limit
 from samekind.evaluation.protocols import Pairs, Request, parse_pairs
 from samekind.evaluation.report import Report, result_file
 from samekind.evaluation.run_evaluation import Evaluation, Settings
+from samekind.reading.choice import chosen_reader
 
 if TYPE_CHECKING:
     from samekind.retriever.store import Retriever
@@ -48,6 +49,7 @@ def evaluate_all(
     cache: str | Path | None = None,
     with_domains: bool = False,
     workers: int | None = None,
+    ray: str | None = None,
     command: str | None = None,
     progress: Show | None = None,
 ) -> list[Report]:
@@ -59,6 +61,9 @@ def evaluate_all(
     FILE-NAME.json each; with `trec`, a folder, also runs and qrels. Vectors are kept below `cache`. `progress` is
     called a few times a second, with the retriever's name ("" while files are hashed).
 
+    `workers` threads open the pictures; with `ray` ("HOST:PORT", "auto" or "local") the machines of that Ray cluster
+    open and encode them, with `workers` cores for each of its workers.
+
     Raises UsageError for data that the protocol is not about, SamekindError when nothing is left to score or a result
     cannot be written.
     """
@@ -66,7 +71,8 @@ def evaluate_all(
     target = None if out is None else result_file(out)
     chosen = parse_pairs(pairs) if isinstance(pairs, str) else pairs
     request = Request(profile, chosen, classes, seen, None if mixed is None else Path(mixed))
-    settings = Settings(seed, cache_folder(cache), with_domains, None if trec is None else Path(trec), workers, command)
+    reader = chosen_reader(workers=workers, ray=ray)
+    settings = Settings(seed, cache_folder(cache), with_domains, None if trec is None else Path(trec), reader, command)
     began = time.perf_counter()
     task = Evaluation.prepare(data, protocol, request, settings, progress)
     reading = time.perf_counter() - began

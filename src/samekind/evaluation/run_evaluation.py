@@ -13,7 +13,8 @@ from samekind.datasets import read_data
 from samekind.datasets.declaration import Dataset
 from samekind.datasets.hashes import hash_files
 from samekind.errors import SamekindError
-from samekind.evaluation.features import Features, Progress, Treatment, encode_table
+from samekind.evaluation.features import Features, Progress, encode_table
+from samekind.evaluation.features_treated import Treatment
 from samekind.evaluation.protocols import Plan, Request, load_protocol
 from samekind.evaluation.report import PairResult, Report, check_seed
 from samekind.evaluation.report_facts import machine, metrics_note, today, versions
@@ -24,6 +25,7 @@ from samekind.evaluation.run_trec import export
 from samekind.evaluation.spaces import Space
 from samekind.evaluation.summary import Interval
 from samekind.images.refs import Skip
+from samekind.reading.opening import Reader
 
 if TYPE_CHECKING:
     from samekind.retriever.store import Retriever
@@ -34,7 +36,7 @@ class Settings:
     """How to evaluate, whatever the protocol.
 
     seed: of the intervals. cache: where vectors are kept. with_domains: the retriever is told each picture's domain.
-    trec: where runs and qrels go. workers: threads that open pictures. command: what was typed, for the record.
+    trec: where runs and qrels go. reader: what opens pictures, by default threads. command: what was typed.
     shared_backbone: hash of a backbone that several retrievers have in common; what it says of pictures is then kept
     for all of them, tokens in half precision, beside what training keeps. By default nothing is shared: see `encode`.
     """
@@ -43,7 +45,7 @@ class Settings:
     cache: Path
     with_domains: bool = False
     trec: Path | None = None
-    workers: int | None = None
+    reader: Reader | None = None
     command: str | None = None
     shared_backbone: str | None = None
 
@@ -161,7 +163,7 @@ class Evaluation:
                     cache=self.settings.cache,
                     data_sha256=self.data["sha256"],
                     treatment=Treatment(flag, self.settings.with_domains, raw),
-                    workers=self.settings.workers,
+                    reader=self.settings.reader,
                     progress=progress,
                     contents=self.contents if shared else None,
                 )

@@ -12,8 +12,22 @@ from samekind.images.preprocess import Preprocess
 
 
 @runtime_checkable
-class RetrieverLike(Protocol):
-    """What a gallery and a reader need of a retriever; `samekind.retriever.store.Retriever` has it."""
+class PictureEncoder(Protocol):
+    """What a reader needs of a retriever: how pictures are prepared, and what becomes of them."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How pictures are prepared."""
+
+    def encode_pixels(
+        self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None
+    ) -> Float32[np.ndarray, "b d"]:
+        """Vectors of pictures of one domain (None: unknown), prepared by `preprocess.pixels`."""
+
+
+@runtime_checkable
+class RetrieverLike(PictureEncoder, Protocol):
+    """What a gallery needs of a retriever; `samekind.retriever.store.Retriever` has it."""
 
     @property
     def name(self) -> str:
@@ -34,15 +48,6 @@ class RetrieverLike(Protocol):
     @property
     def space(self) -> str:
         """Which distance compares the vectors: a key of `gallery.spaces.SPACES`."""
-
-    @property
-    def preprocess(self) -> Preprocess:
-        """How pictures are prepared."""
-
-    def encode_pixels(
-        self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None
-    ) -> Float32[np.ndarray, "b d"]:
-        """Vectors of pictures of one domain (None: unknown), prepared by `preprocess.pixels`."""
 
     def encode_images(self, images: Sequence[str | Path | Image.Image]) -> Float32[np.ndarray, "b d"]:
         """Vectors of picture files and PIL images."""

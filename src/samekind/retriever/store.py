@@ -133,6 +133,17 @@ class Retriever:
             self.encoder, method, card=card, device=str(self.device), precision=cast("Precision", self.precision)
         )
 
+    def moved(self, device: str, precision: Precision | None = None) -> "Retriever":
+        """The same on another machine's device: "cuda" or "cpu".
+
+        Without a precision, it keeps its own on a device of its kind; on another it takes cuda's usual one, or float32,
+        so that all processors give the same vectors.
+        """
+        if precision is None:
+            usual: Precision = "auto" if device == "cuda" else "float32"
+            precision = cast("Precision", self.precision) if self.device.type == device else usual
+        return Retriever(self.encoder, self.method, card=self.card, ref=self.ref, device=device, precision=precision)
+
     def encode_pixels(
         self, pixels: UInt8[np.ndarray, "b h w 3"], domain: str | None = None
     ) -> Float32[np.ndarray, "b d"]:
