@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int64
 
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery import search
-from samekind.gallery.ann.build import Keeper
+from samekind.gallery.ann.build import Builder, Keeper, here
 from samekind.gallery.ann.finder import Finder, nearest_rows, open_finder
 from samekind.gallery.commit import Writer
 from samekind.gallery.hits import Hit
@@ -44,6 +44,7 @@ class Gallery(Searchable):
         self._retriever = retriever
         self._snapshot: Snapshot | None = None
         self._finder: tuple[Snapshot, Finder | None] | None = None  # the index of a snapshot
+        self._filter: tuple[int, str, Int64[np.ndarray, " m"]] | None = None  # what a version has of the last `where`
         self.trouble = ""
 
     @classmethod
@@ -167,7 +168,7 @@ class Gallery(Searchable):
         began = time.monotonic()
         reader = chosen_reader(workers=workers, processes=processes, ray=ray, allow_urls=allow_urls)
         found = [source_of(source, domain, domain_from_folder, allow_urls) for source in sources]
-        keeper = Keeper(self.path, self.meta, self._newest, lambda: self.retriever)
+        keeper = Keeper(self.path, self.meta, self._newest, lambda: self.retriever, _builder(ray))
         keeper.check(ann)
         with write_lock(self.path):
             try:
@@ -267,8 +268,7 @@ class Gallery(Searchable):
             return snapshot, search.choose(snapshot, domains, None)
         while True:
             try:
-                matching = search.matching(self.path, snapshot.version, where)
-                return snapshot, search.choose(snapshot, domains, matching)
+                return snapshot, search.choose(snapshot, domains, self._matching(snapshot.version, where))
             except UsageError:
                 raise
             except SamekindError:  # an indexer has tidied the version away since; go on with what is there now
@@ -277,6 +277,21 @@ class Gallery(Searchable):
                 if snapshot.version == before.version:
                     raise
 
+    def _matching(self, version: int, where: str) -> Int64[np.ndarray, " m"]:
+        """`search.matching`, looked for once for all searches that ask the same of one version."""
+        if self._filter is None or self._filter[:2] != (version, where):
+            self._filter = (version, where, search.matching(self.path, version, where))
+        return self._filter[2]
+
     def _filled(self) -> Snapshot:
         self.check_filled()
         return self.snapshot()
+
+
+def _builder(ray: str | None) -> Builder:
+    """Who builds the index."""
+    if ray is None:
+        return here
+    from samekind.gallery.ann.cluster import ClusterBuilder
+
+    return ClusterBuilder(ray)

@@ -28,8 +28,8 @@ _MANIFEST = re.compile(r"(\d+)\.manifest")
 _LAST = 2**64 - 1  # Lance's second naming scheme counts down from here, so that the newest sorts first
 _IDS_PER_DELETE = 500
 ADDRESS = "_rowid"
-_INDEX = "ann"
-_BYTE = 8  # bits: the index of bits takes vectors of whole bytes only
+INDEX = "ann"
+BYTE = 8  # bits: the index of bits takes vectors of whole bytes only
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,23 @@ class PictureTable:
         """How many contents there are."""
         with refusals(self.folder):
             return int(self._table.count_rows())
+
+    @property
+    def uri(self) -> str:
+        """Where Lance has it."""
+        return str(_dataset(self.folder))
+
+    @property
+    def fragments(self) -> int:
+        """Files that its rows are in, at the least."""
+        with refusals(self.folder):
+            stats = cast("dict[str, dict[str, int]]", self._table.stats())  # which lancedb declares to be an object
+            return stats["fragment_stats"]["num_fragments"]
+
+    def refresh(self) -> None:
+        """Go to the newest version, after something else than this handle has made it."""
+        with refusals(self.folder):
+            self._table.checkout_latest()  # type: ignore[no-untyped-call]
 
     def at(self, version: int) -> "PictureTable":
         """This table at a version; raises SamekindError when that has been tidied away."""
@@ -162,7 +179,7 @@ class PictureTable:
         """The vector index of this version, None where there is none."""
         with refusals(self.folder):
             for one in self._table.list_indices():
-                if one.name == _INDEX:
+                if one.name == INDEX:
                     numbers = (one.num_indexed_rows, one.num_unindexed_rows, one.num_segments, one.size_bytes)
                     return IndexFacts(one.index_type, *(int(number or 0) for number in numbers))
         return None
@@ -174,10 +191,10 @@ class PictureTable:
         """
         from lancedb.index import IvfFlat, IvfRq
 
-        kind = IvfFlat if width % _BYTE else IvfRq
+        kind = IvfFlat if width % BYTE else IvfRq
         with refusals(self.folder):
             config = kind(distance_type="dot", num_partitions=partitions)
-            self._table.create_index("vector", config=config, name=_INDEX, replace=True)
+            self._table.create_index("vector", config=config, name=INDEX, replace=True)
 
     def extend_index(self) -> None:
         """Take the rows that are not in the vector index into it, as one more part of it."""
@@ -187,7 +204,7 @@ class PictureTable:
     def drop_index(self) -> None:
         """Remove the vector index."""
         with refusals(self.folder):
-            self._table.drop_index(_INDEX)
+            self._table.drop_index(INDEX)
 
     def candidates(self, query: Float32[np.ndarray, " w"], count: int, probes: int) -> UInt64[np.ndarray, " c"]:
         """The addresses of some `count` rows that have about the largest inner products with the query, in no order.

@@ -22,6 +22,16 @@ _GROWN = 2  # times the rows that it was made of: then its cells fit no more
 _MEASURED = 1.05  # times the rows that it was measured with: until then recall is taken to be the same
 
 
+# Makes the index of a table, of so many cells, for vectors of so many numbers. Returns who made it, for people.
+Builder = Callable[[PictureTable, int, int], str]
+
+
+def here(table: PictureTable, partitions: int, width: int) -> str:
+    """A `Builder`: this process, which goes without saying."""
+    table.build_index(partitions, width)
+    return ""
+
+
 class Keeper:
     """Brings the index to what the table says. The lock's holder alone may use it.
 
@@ -30,13 +40,19 @@ class Keeper:
     """
 
     def __init__(
-        self, folder: Path, meta: Meta, snapshot: Callable[[], Snapshot], retriever: Callable[[], RetrieverLike]
+        self,
+        folder: Path,
+        meta: Meta,
+        snapshot: Callable[[], Snapshot],
+        retriever: Callable[[], RetrieverLike],
+        builder: Builder = here,
     ) -> None:
         """`snapshot` gives the newest one."""
         self.folder = folder
         self.meta = meta
         self._snapshot = snapshot
         self._retriever = retriever
+        self._builder = builder
 
     def check(self, wanted: bool | None) -> None:
         """Raise UsageError for an index that is asked for in a space that it is no good for."""
@@ -106,8 +122,8 @@ class Keeper:
         self._write(Ann("building", self.meta.uuid))
         began = time.monotonic()
         partitions = max(1, round(rows / _CELL))
-        table.build_index(partitions, self.meta.width)
-        ann = Ann("building", self.meta.uuid, partitions=partitions, trained=rows, created=now())
+        built = self._builder(table, partitions, self.meta.width)
+        ann = Ann("building", self.meta.uuid, partitions=partitions, trained=rows, built=built, created=now())
         return self._measured(table, replace(ann, seconds={"build": round(time.monotonic() - began, 1)}))
 
     def _measured(self, table: PictureTable, ann: Ann) -> Ann:

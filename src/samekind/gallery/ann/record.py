@@ -35,7 +35,8 @@ class Ann:
 
     state: `ready`, searches may use it; `exact`, it misses the aim, and they do not; `building`, it is asked for and
     not there (a run was killed, or there are few rows); `refused`, it is not wanted (--no-ann). kind, partitions: of
-    Lance's index; trained: rows when it was made; rows, version: the table's when it was measured; megabytes: on disk.
+    Lance's index; trained: rows when it was made; built: by whom, where not by the indexing process as ever; rows,
+    version: the table's when it was measured; megabytes: on disk.
 
     A search asks with the effort `near`. Where the best hit scores below `line`, the query is unlike all rows, and its
     neighbours are in many cells: it is asked again with `far`, or compared with every row where that is None. Without
@@ -56,6 +57,7 @@ class Ann:
     recall: dict[str, float] = field(default_factory=dict)
     queries: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    built: str = ""
     created: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,6 +72,7 @@ class Ann:
             return f"No index yet: samekind index builds it when it runs next and finds {FEWEST:,} pictures or more."
         found = ", ".join(f"{share:.3f} for {what}" for what, share in self.recall.items())
         told = f"{self.kind} of {self.rows:,} pictures, {self.megabytes:,.0f} MB, recall@10 {found}"
+        told += f", built {self.built}" if self.built else ""
         if self.state == "exact":
             return f"The index does not reach recall@10 {AIM} ({told}): searches stay exact."
         return f"Searches may use the index: {told}."
