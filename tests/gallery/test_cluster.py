@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -17,6 +16,7 @@ import psutil
 import pytest
 from palette import PaletteRetriever, paint
 from perils import POISON, SLOW, Perilous, facts, paint_sized
+from raylets import Raylets, joined
 
 import samekind
 from samekind.errors import SamekindError, UsageError
@@ -32,56 +32,10 @@ HERE = Path(__file__).parent
 pytestmark = pytest.mark.slow
 
 
-class Raylets:
-    """A head without processors, and two nodes with one each."""
-
-    def __init__(self) -> None:
-        from ray.cluster_utils import Cluster
-
-        small = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
-        self._cluster = Cluster(head_node_args={"num_cpus": 0, **small}, initialize_head=True)
-        self.address: str = self._cluster.address
-        self.nodes: list[Any] = []
-        for _ in range(2):
-            self.begin()
-
-    def workers(self, node: Any) -> list[psutil.Process]:
-        """The processes of our actors there."""
-        raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-        return [each for each in raylet.children() if each.name().startswith("ray::Samekind")]
-
-    def end(self, node: Any) -> None:
-        """At once, with everything that runs there."""
-        self._cluster.remove_node(node, allow_graceful=False)
-        self.nodes.remove(node)
-
-    def begin(self) -> None:
-        """Another node joins."""
-        for last in (False, False, True):
-            try:
-                self.nodes.append(self._cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20))
-                return
-            except Exception as error:  # Ray waits for 30 s, and has no class of errors for that
-                if last or "timed out" not in str(error):
-                    raise
-
-    def close(self) -> None:
-        """End all."""
-        self._cluster.shutdown()
-
-
 @pytest.fixture(scope="module")
 def raylets() -> Iterator[Raylets]:
-    folder = tempfile.mkdtemp(prefix="rt-", dir="/tmp")  # short, for the names of sockets
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(HERE))  # workers find palette.py and perils.py
-        patch.setenv("RAY_TMPDIR", folder)
-        Path(folder, "ray").mkdir()
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        found = Raylets()
+    with joined() as found:
         yield found
-        found.close()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
