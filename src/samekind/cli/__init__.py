@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=WithRay)(index)
-app.command()(search)
+app.command(cls=WithRay)(search)
 app.command(cls=WithRay)(serve)
 app.add_typer(train)
 app.command(cls=WithRay)(evaluate)

@@ -18,14 +18,32 @@ if TYPE_CHECKING:
 @verb
 def search(
     query: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="QUERY",
             help="Pictures' paths and texts, added up. A weight stands before a colon (2:dog), a lone - makes the next "
             "one negative.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    *,
     gallery: Annotated[Path, typer.Option("--gallery", "-g", metavar="DIR", help="The gallery to search.")],
+    queries: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Search with each of these pictures: a folder, a list (.txt), a manifest (.csv, .jsonl, .parquet), as "
+            "`samekind index` takes them. A line of JSON answers each, in their order.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="With --queries: write here. Until all is there it is FILE.jsonl.part, which the same command goes on "
+            "with after Ctrl-C or worse.",
+        ),
+    ] = None,
     k: Annotated[int, typer.Option("-k", metavar="K", min=1, help="How many hits.")] = 20,
     domain: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Keep hits of this domain (may be repeated).")
@@ -43,15 +61,47 @@ def search(
     null: Annotated[
         bool, typer.Option("--null", "-0", help="With --paths: end each with a zero byte, for xargs -0.")
     ] = False,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="With --queries: threads that open pictures.")
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="With --queries: open pictures in processes, as `samekind index` does."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="With --queries: open and encode pictures on a Ray cluster, as `samekind index` does.",
+        ),
+    ] = None,
+    allow_urls: Annotated[
+        bool, typer.Option("--allow-urls", help="With --queries: fetch pictures from addresses that lists name.")
+    ] = False,
 ) -> None:
     """Find pictures of the same kind as a picture, a text, or a sum of them."""
     if as_json + paths + (html is not None) > 1:
         raise UsageError("--json, --html and --paths exclude each other: give one of them.")
     if null and not paths:
         raise UsageError("--null belongs to --paths: give both, or neither.")
+    many = {"--out": out, "--workers": workers, "--processes": processes, "--ray": ray, "--allow-urls": allow_urls}
+    if queries is not None:
+        if query:
+            raise UsageError("Give either words and pictures to add up, or --queries with pictures to search for each.")
+        if as_json or paths or html is not None:
+            raise UsageError("--queries writes lines of JSON: leave out --json, --html and --paths.")
+        from samekind.cli.search_batch import search_batch
+        from samekind.reading.choice import chosen_reader
+
+        reader = chosen_reader(workers=workers, processes=processes, ray=ray, allow_urls=allow_urls)
+        asked = (k, domain, where, exact, allow_urls)
+        search_batch(queries, open_filled(gallery, retriever), out, reader, *asked)
+        return
+    if given := [name for name, value in many.items() if value]:
+        raise UsageError(f"{given[0]} belongs to --queries: give both, or neither.")
     from samekind.gallery.query import Query
 
-    parsed = Query.parse(query)
+    parsed = Query.parse(query or [])
     opened = open_filled(gallery, retriever)
     _ = opened.retriever  # loaded here, so that the seconds reported are those of encoding alone
     hits = opened.search(query=parsed, k=k, domains=domain, where=where, exact=exact)
