@@ -1,6 +1,9 @@
 """Searches by a gallery's index: the default where there is one, and left alone where exactness is asked for."""
 
 import asyncio
+import logging
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +12,10 @@ from stand_in import SEARCH, asked, encoded, picture, posted, running
 
 from samekind.gallery.hits import Hit
 from samekind.gallery.store import Gallery
+from samekind.service import served as module
 from samekind.service.batching import Answer, Batcher, Part
 from samekind.service.client import Client
-from samekind.service.served import Served
+from samekind.service.served import Served, loaded
 from samekind.service.settings import Settings
 
 ROWS, DIM = 1200, 17  # numbers that make no whole bytes of bits: the index has the vectors themselves, and misses none
@@ -64,6 +68,31 @@ def test_who_asks_for_exactness_has_it_beside_others_who_do_not(indexed: Gallery
 
 def test_more_hits_than_the_index_is_good_for_are_exact_and_said_to_be(indexed: Gallery) -> None:
     assert [answer.exact for answer in found(indexed, (5, 200, False))] == [True]
+
+
+def test_what_a_first_search_would_load_is_loaded_before(indexed: Gallery) -> None:
+    opened = loaded(Gallery.open(indexed.path))
+    assert isinstance(opened, Gallery)
+    assert opened._finder is not None
+    assert opened._finder[1] is not None
+    assert opened.trouble == ""
+
+
+def test_an_index_that_cannot_be_used_is_told_of_once(
+    tmp_path: Path, indexed: Gallery, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = shutil.copytree(indexed.path, tmp_path / "g")
+    (folder / "ann.json").write_text("{")
+
+    async def run() -> None:
+        served = Served("g", loaded(Gallery.open(folder)), Settings(reload_seconds=0.05))
+        watch = asyncio.create_task(served.watch())
+        await asyncio.sleep(0.3)
+        watch.cancel()
+
+    with caplog.at_level(logging.WARNING, module.__name__):
+        asyncio.run(run())
+    assert sum("ann.json is damaged" in record.message for record in caplog.records) == 1
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ class Searchable(ABC):
 
     path: Path
     meta: Meta
+    trouble = ""  # why there is no index to search with, after a search where there should be one
 
     @property
     @abstractmethod

@@ -38,14 +38,13 @@ class Gallery(Searchable):
     """
 
     def __init__(self, path: Path, meta: Meta, retriever: RetrieverLike | None) -> None:
-        """Use `open`. `trouble` says why there is no index to search with, after a search where there should be one."""
+        """Use `open`."""
         self.path = path
         self.meta = meta
         self._retriever = retriever
         self._snapshot: Snapshot | None = None
         self._finder: tuple[Snapshot, Finder | None] | None = None  # the index of a snapshot
         self._filter: tuple[int, str, Int64[np.ndarray, " m"]] | None = None  # what a version has of the last `where`
-        self.trouble = ""
 
     @classmethod
     def open(cls, path: str | Path, retriever: RetrieverLike | None = None, *, create: bool | None = None) -> "Gallery":
@@ -108,8 +107,15 @@ class Gallery(Searchable):
         if not self._overtaken():
             return None
         fresh = Gallery.open(self.path, self.retriever, create=False)
-        fresh.snapshot()
-        return fresh
+        return fresh.prepared()
+
+    def prepared(self) -> "Gallery":
+        """This, with all that a first search would load: the rows, and the index with what reads it."""
+        snapshot = self.snapshot()
+        if len(snapshot) and (finder := self._found(snapshot)):
+            finder.find(snapshot.space.queries(snapshot.vectors_of([0]))[0], 1)
+            self.trouble = finder.trouble
+        return self
 
     def picture(self, name: str) -> Picture | None:
         """The picture with this id, None where there is none."""

@@ -34,6 +34,8 @@ class Served:
         self._settings = settings
         self._roots = [os.path.abspath(root) for root in settings.roots]  # noqa: PTH100 (resolve() would follow links)
         self._remark = ""
+        self._trouble = ""
+        self._tell_trouble()
 
     async def watch(self) -> None:
         """Look for a newer version every `settings.reload_seconds` and go over to it, until cancelled.
@@ -43,6 +45,7 @@ class Served:
         """
         while True:
             await asyncio.sleep(self._settings.reload_seconds)
+            self._tell_trouble()
             try:
                 self.replicas = await asyncio.to_thread(self.gallery.alive)
                 fresh = await asyncio.to_thread(self.gallery.newer)
@@ -54,6 +57,12 @@ class Served:
                 self.gallery = fresh
                 self.reloads += 1
                 _log.info("%s: version %d, %d pictures", self.name, fresh.version, fresh.rows)
+
+    def _tell_trouble(self) -> None:
+        """Say once that searches compare with every picture, where an index was to spare them that."""
+        if self.gallery.trouble not in ("", self._trouble):
+            _log.warning("%s: %s", self.name, self.gallery.trouble)
+        self._trouble = self.gallery.trouble
 
     def _say(self, remark: str) -> None:
         if remark != self._remark:
@@ -72,8 +81,7 @@ class Served:
 
 def loaded(gallery: Gallery) -> Searchable:
     """A gallery with its rows in this process."""
-    gallery.snapshot()
-    return gallery
+    return gallery.prepared()
 
 
 def open_served(
