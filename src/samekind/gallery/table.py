@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MANIFEST = re.compile(r"(\d+)\.manifest")
 _LAST = 2**64 - 1  # Lance's second naming scheme counts down from here, so that the newest sorts first
-_IDS_PER_DELETE = 500
+_IDS_PER_DELETE = 8000  # each commit leaves a version, and looks through all ids
 ADDRESS = "_rowid"
 INDEX = "ann"
 BYTE = 8  # bits: the index of bits takes vectors of whole bytes only
