@@ -64,19 +64,20 @@ def test_order_and_vectors_do_not_depend_on_the_spans(kinds: list[str], span: in
         assert max(sizes, default=0) <= min(BATCH, span or BATCH)
 
 
-@pytest.mark.parametrize(
-    ("span", "batches"), [(None, [BATCH, BATCH, 6]), (64, [BATCH, BATCH, 6]), (20, [20, 20, 20, 10])]
-)
-def test_full_batches_are_encoded_while_others_are_opened(span: int | None, batches: list[int]) -> None:
-    retriever, taken = Noting(), [0]
+@pytest.mark.parametrize(("span", "moments"), [(None, [32, 64, 70]), (64, [32, 64, 70]), (20, [20, 40, 60, 70])])
+def test_a_batch_is_encoded_once_it_is_full_or_its_span_ends(span: int | None, moments: list[int]) -> None:
+    taken, seen = [0], list[int]()
+
+    class Watching(Noting):
+        def encode_pixels(self, pixels: np.ndarray, domain: str | None = None) -> np.ndarray:
+            seen.append(taken[0])
+            return super().encode_pixels(pixels, domain)
 
     def counted() -> Iterator[Outcome]:
         for number in range(70):
             taken[0] = number + 1
             yield opened(number, "photo")
 
-    found = encoded(retriever, counted(), span)
-    next(found)
-    assert taken[0] == (span or BATCH)
-    assert sum(1 for _ in found) == 69
-    assert [size for size, _ in retriever.batches] == batches
+    assert BATCH == 32
+    assert sum(1 for _ in encoded(Watching(), counted(), span)) == 70
+    assert seen == moments
