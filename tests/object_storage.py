@@ -3,7 +3,7 @@
 import io
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +25,7 @@ class S3:
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server: Any = None
         self._lock = threading.Lock()
+        self._puts = threading.Lock()
         self.port = 0
         self.fault: Callable[[str, str], str | None] | None = None
         self.requests: list[dict[str, Any]] = []
@@ -73,7 +74,9 @@ class S3:
         self.requests.append(environ)
         method = environ["REQUEST_METHOD"]
         if self.fault is None or (status := self.fault(method, environ["PATH_INFO"])) is None:
-            answer: Iterable[bytes] = self._app(environ, start)
+            # moto looks whether an object is there, then puts it: two that put at once would both be told they did.
+            with self._puts if "HTTP_IF_NONE_MATCH" in environ else nullcontext():
+                answer: Iterable[bytes] = self._app(environ, start)
             return answer
         start(status, [("Content-Type", "application/xml")])
         code = "AccessDenied" if status.startswith("403") else "SlowDown"

@@ -12,6 +12,7 @@ import lancedb
 import numpy as np
 from palette import PaletteRetriever, paint
 
+from samekind.gallery.place import place_of
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable
 
@@ -50,9 +51,9 @@ class Indexers:
         self._process.communicate()
 
 
-def content(gallery: Path) -> set[tuple[object, ...]]:
+def content(gallery: str | Path) -> set[tuple[object, ...]]:
     """The rows, without what depends on when they were inserted."""
-    rows = [row for batch in PictureTable.open(gallery).scan(["*"]) for row in batch.to_pylist()]
+    rows = [row for batch in PictureTable.open(place_of(gallery)).scan(["*"]) for row in batch.to_pylist()]
     assert len({row["seq"] for row in rows}) == len(rows)
     found = set()
     for row in rows:
@@ -103,7 +104,7 @@ class Disturbed(PaletteRetriever):
         return vectors
 
 
-def finished(gallery: Path, folder: Path) -> set[tuple[object, ...]]:
+def finished(gallery: str | Path, folder: Path) -> set[tuple[object, ...]]:
     """What the same command again makes of it."""
     opened = Gallery.open(gallery, PaletteRetriever())
     opened.add(folder, domain_from_folder=True)

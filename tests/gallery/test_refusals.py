@@ -17,9 +17,10 @@ from palette import PaletteRetriever, paint, places
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery import ingest
 from samekind.gallery.lock import LOCK_NAME, write_lock
-from samekind.gallery.schema import write_atomically
+from samekind.gallery.place import write_atomically
+from samekind.gallery.refusing import refusals
 from samekind.gallery.store import Gallery
-from samekind.gallery.table import PictureTable, refusals
+from samekind.gallery.table import PictureTable
 
 
 @contextmanager

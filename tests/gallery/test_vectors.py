@@ -12,7 +12,7 @@ import pytest
 from palette import PaletteRetriever, paint, places
 
 from samekind.errors import SamekindError
-from samekind.gallery import vectors
+from samekind.gallery import derived, vectors
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable, latest_version
 
@@ -150,7 +150,7 @@ def test_while_another_process_writes_the_file_a_reader_has_it_in_memory(
 ) -> None:
     for file in cache(gallery):
         file.unlink()
-    with vectors._busy(gallery.path / "cache") as alone:
+    with derived.busy(gallery.path / "cache") as alone:
         assert alone
         reader = check_whole(gallery.path, retriever)
     assert cache(gallery) == []

@@ -109,8 +109,8 @@ def test_credentials_that_are_no_credentials_are_told(monkeypatch: pytest.Monkey
 def test_without_credentials_the_storage_is_asked_as_anybody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     use(monkeypatch, "", tmp_path)
     monkeypatch.setattr(storage_client, "_GOOGLE_METADATA", "metadata.invalid")
-    assert not storage_client._has_google_credentials()
+    assert not storage_client.has_google_credentials()
     kept = tmp_path / ".config" / "gcloud" / "application_default_credentials.json"
     kept.parent.mkdir(parents=True)
     kept.write_text("{}")
-    assert storage_client._has_google_credentials()
+    assert storage_client.has_google_credentials()

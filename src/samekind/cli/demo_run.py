@@ -22,6 +22,7 @@ from samekind.datasets.folder import Folder, read_folder
 from samekind.datasets.toyworld import CLASSES, DOMAINS, generate
 from samekind.errors import SamekindError, UsageError
 from samekind.evaluation.pairs import Pair, mean
+from samekind.gallery.place import Place, place_of
 from samekind.gallery.schema import META_NAME
 from samekind.gallery.store import Gallery
 from samekind.retriever.protocol import RetrieverLike
@@ -146,5 +147,5 @@ def _next(found: Labelled, gallery: Gallery, out: Path) -> str:
     return "".join(f"  {shlex.join((program, *command))}\n" for command in commands)
 
 
-def _short(path: Path) -> str:
-    return short(str(path.absolute()))
+def _short(path: Place) -> str:
+    return short(str(place_of(path)))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from samekind.gallery.store import Gallery
 
 
-def open_filled(folder: Path, retriever: str | None) -> "Gallery":
+def open_filled(folder: str, retriever: str | None) -> "Gallery":
     """An existing gallery, with the retriever asked for or the one it remembers.
 
     Raises SamekindError, naming --retriever, when the remembered one has gone.

@@ -1,6 +1,5 @@
 """`samekind index`: pictures into a gallery."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,7 +24,13 @@ def index(
         ),
     ],
     gallery: Annotated[
-        Path, typer.Option("--gallery", "-g", metavar="DIR", help="The gallery; made where there is none.")
+        str,
+        typer.Option(
+            "--gallery",
+            "-g",
+            metavar="DIR",
+            help="The gallery, made where there is none: a folder, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER.",
+        ),
     ],
     retriever: Annotated[
         str | None,
@@ -105,12 +110,13 @@ def _tell_index(gallery: "Gallery") -> None:
         message(known.summary())
 
 
-def _opened(folder: Path, retriever: str | None) -> "Gallery":
+def _opened(folder: str, retriever: str | None) -> "Gallery":
     """The gallery, made with the retriever asked for (or mini) where there is none."""
+    from samekind.gallery.place import place_of
     from samekind.gallery.schema import META_NAME
     from samekind.gallery.store import Gallery
 
-    if retriever is None and (folder.expanduser() / META_NAME).exists():
+    if retriever is None and (place_of(folder) / META_NAME).exists():
         return open_filled(folder, None)
     from samekind.retriever.store import load
 

@@ -24,7 +24,9 @@ OF_A_RESULT = ("kind", "retriever", "data", "split", "seed", "seeds", "versions"
 
 @verb
 def info(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A folder or file of samekind's, or mini.")],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A folder or file of samekind's, the address of a gallery, or mini.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")] = False,
 ) -> None:
     """What is this retriever, gallery, or result?"""
@@ -51,6 +53,8 @@ def _above(facts: dict[str, Any]) -> str:
 
 def describe(path: str) -> dict[str, Any]:
     """The facts, `kind` first: retriever, gallery, evaluation, study or hits. Raises UsageError for anything else."""
+    if path.lower().startswith(("s3://", "gs://")):
+        return _gallery(path)
     place = Path(path).expanduser()
     if path == "mini":
         return _retriever(path)
@@ -59,7 +63,7 @@ def describe(path: str) -> dict[str, Any]:
     if place.is_file():
         return _file(place)
     if (place / GALLERY).is_file():
-        return _gallery(place)
+        return _gallery(str(place))
     if (place / CARD).is_file() or (place / CHECKPOINT).is_file():
         return _retriever(str(place.absolute()))
     raise UsageError(
@@ -76,7 +80,7 @@ def _retriever(ref: str) -> dict[str, Any]:
     return {"kind": "retriever", "ref": retriever.ref, **retriever.card.to_dict()}
 
 
-def _gallery(place: Path) -> dict[str, Any]:
+def _gallery(place: str) -> dict[str, Any]:
     """A gallery's size, and the retriever that filled it."""
     from samekind.gallery.store import Gallery
 

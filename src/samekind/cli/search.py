@@ -27,7 +27,7 @@ def search(
         ),
     ] = None,
     *,
-    gallery: Annotated[Path, typer.Option("--gallery", "-g", metavar="DIR", help="The gallery to search.")],
+    gallery: Annotated[str, typer.Option("--gallery", "-g", metavar="DIR", help="The gallery to search.")],
     queries: Annotated[
         str | None,
         typer.Option(

@@ -28,7 +28,7 @@ _REQUESTS = 10  # for each search that a client may make: a page of thumbnails g
 @verb
 def serve(
     gallery: Annotated[
-        list[Path],
+        list[str],
         typer.Option("--gallery", "-g", metavar="DIR", help="A gallery; two of them are compared side by side."),
     ],
     host: Annotated[str, typer.Option(metavar="HOST", help="The address to listen at.")] = "127.0.0.1",
@@ -99,7 +99,7 @@ def _loader(ray: str | None, shards: int | None, replicas: int) -> "Iterator[Cal
 
 
 def _run(
-    folders: list[Path],
+    folders: list[str],
     retriever: str | None,
     settings: "Settings",
     load: "Callable[[Gallery], Searchable]",

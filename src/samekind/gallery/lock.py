@@ -1,24 +1,37 @@
-"""One indexer at a time: a lock that the kernel drops with the process, however that ends."""
+"""One indexer at a time: a lock that the kernel drops with the process, however that ends, or a lease."""
 
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from samekind.errors import SamekindError
-from samekind.gallery.table import refusals
+from samekind.gallery.lease import leased
+from samekind.gallery.place import Place, Prefix
+from samekind.gallery.refusing import refusals
 
 LOCK_NAME = "lock"
 
 
 @contextmanager
-def write_lock(folder: Path) -> Iterator[None]:
+def write_lock(place: Place) -> Iterator[Callable[[], None]]:
     """Hold the gallery for writing; raises SamekindError naming the process that holds it.
 
-    Readers take no lock. The file stays behind, empty of meaning: only the kernel's lock on it counts.
+    Readers take no lock. What is given raises SamekindError where the lock was lost, which only a lease can be.
     """
+    if isinstance(place, Prefix):
+        with leased(place) as lease:
+            yield lease.check
+    else:
+        with _locked(place):
+            yield lambda: None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The file stays behind, empty of meaning: only the kernel's lock on it counts."""
     with refusals(folder):
         descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:

@@ -4,10 +4,9 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from samekind.gallery.schema import write_atomically
+from samekind.gallery.place import Place, write_atomically
 from samekind.images.refs import Skip
 
 SKIPPED_NAME = "skipped.jsonl"
@@ -95,7 +94,7 @@ class IngestReport:
         return {"schema": 1, **asdict(self)}
 
 
-def write_skipped(folder: Path, skipped: Sequence[Skip]) -> None:
+def write_skipped(folder: Place, skipped: Sequence[Skip]) -> None:
     """Replace skipped.jsonl: a line for every picture that the last run could not use, none when all were fine."""
     lines = [json.dumps({"uri": skip.uri, "reason": skip.reason, "detail": skip.detail}) + "\n" for skip in skipped]
     write_atomically(folder / SKIPPED_NAME, "".join(lines).encode())

@@ -1,8 +1,6 @@
 """What is on disk: the columns of the table, and gallery.json, which says whose vectors they are."""
 
 import json
-import os
-import tempfile
 import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +12,7 @@ import pyarrow.lib as pa  # the package re-exports this without saying so, which
 
 import samekind
 from samekind.errors import SamekindError
+from samekind.gallery.place import Place, write_atomically
 from samekind.gallery.spaces import SPACES, Space, space_of
 from samekind.retriever.protocol import RetrieverLike
 
@@ -103,12 +102,12 @@ class Meta:
         return replace(self, roots=tuple(outer))
 
 
-def write_meta(folder: Path, meta: Meta) -> None:
+def write_meta(folder: Place, meta: Meta) -> None:
     """Write gallery.json, whole or not at all."""
     write_atomically(folder / META_NAME, json.dumps(meta.to_dict(), indent=2).encode() + b"\n")
 
 
-def read_meta(folder: Path) -> Meta:
+def read_meta(folder: Place) -> Meta:
     """Read gallery.json; raises SamekindError when there is none, or it is damaged or newer than this samekind."""
     path = folder / META_NAME
     try:
@@ -140,38 +139,16 @@ def read_meta(folder: Path) -> Meta:
     return meta
 
 
-def _no_gallery(folder: Path) -> str:
+def _no_gallery(folder: Place) -> str:
     if (folder / f"{TABLE_NAME}.lance").exists():
         return str(damaged(folder, f"{META_NAME} is missing"))
     state = "is no gallery" if folder.exists() else "does not exist"
     return f"{folder} {state}. Index pictures into a gallery first: samekind index PICTURES --gallery {folder}"
 
 
-def damaged(folder: Path, what: str) -> SamekindError:
+def damaged(folder: Place, what: str) -> SamekindError:
     """The refusal of a gallery whose files are missing or garbled."""
     return SamekindError(
         f"The gallery {folder} is damaged ({what}). Restore the folder from a copy, or delete it and index again; "
         "your pictures are not touched by that."
     )
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace the content of `path` by `data`: readers see the old or the new, also after a crash."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    # There is no way to ask without setting; a thread that creates a file in between gets the usual 022.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

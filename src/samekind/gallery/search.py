@@ -1,7 +1,6 @@
 """Exact nearest neighbours among memory-mapped vectors, with filters, and with ties in the gallery's order."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +8,7 @@ from jaxtyping import Bool, Float32, Float64, Int, Int64
 
 from samekind.errors import UsageError
 from samekind.gallery.hits import Hit
+from samekind.gallery.place import Place
 from samekind.gallery.spaces import COSINE, Space
 from samekind.gallery.table import PictureTable
 from samekind.gallery.vectors import Snapshot
@@ -155,7 +155,7 @@ def choose(
     return mask
 
 
-def matching(folder: Path, version: int, where: str) -> Int64[np.ndarray, " m"]:
+def matching(folder: Place, version: int, where: str) -> Int64[np.ndarray, " m"]:
     """The `seq` of the rows of a version that a user's SQL is true for; raises as `PictureTable` does."""
     return PictureTable.open(folder).at(version).filter(where)
 

@@ -12,6 +12,7 @@ from PIL import Image
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery.hits import Hit, Hits
 from samekind.gallery.pictures import Outside, Picture
+from samekind.gallery.place import Place
 from samekind.gallery.query import Query, Term
 from samekind.gallery.schema import Meta, read_meta
 from samekind.gallery.table import latest_version
@@ -21,7 +22,7 @@ from samekind.retriever.protocol import RetrieverLike
 class Searchable(ABC):
     """Encoded pictures of one retriever, of which one version is seen."""
 
-    path: Path
+    path: Place
     meta: Meta
     trouble = ""  # why there is no index to search with, after a search where there should be one
 

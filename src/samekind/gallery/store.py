@@ -1,6 +1,5 @@
 """A gallery: a folder of encoded pictures that belongs to one retriever, to index into and to search."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -19,11 +18,13 @@ from samekind.gallery.ingest import Ingest
 from samekind.gallery.lock import write_lock
 from samekind.gallery.making import check_retriever, create_gallery
 from samekind.gallery.pictures import Outside, Picture, outside_of, picture_of
+from samekind.gallery.place import Place, place_of
 from samekind.gallery.plan import LEDGER_COLUMNS, Ledger, Source, make_plan, source_of
+from samekind.gallery.refusing import refusals
 from samekind.gallery.report import IngestReport, Progress, Teller, write_skipped
 from samekind.gallery.schema import META_NAME, Meta, damaged, read_meta, write_meta
 from samekind.gallery.searching import Searchable
-from samekind.gallery.table import PictureTable, refusals
+from samekind.gallery.table import PictureTable
 from samekind.gallery.vectors import Snapshot, load_snapshot
 from samekind.reading.choice import chosen_reader
 from samekind.reading.opening import Reader
@@ -37,7 +38,7 @@ class Gallery(Searchable):
     first of them, until `refresh` or `add`.
     """
 
-    def __init__(self, path: Path, meta: Meta, retriever: RetrieverLike | None) -> None:
+    def __init__(self, path: Place, meta: Meta, retriever: RetrieverLike | None) -> None:
         """Use `open`."""
         self.path = path
         self.meta = meta
@@ -47,13 +48,16 @@ class Gallery(Searchable):
         self._filter: tuple[int, str, Int64[np.ndarray, " m"]] | None = None  # what a version has of the last `where`
 
     @classmethod
-    def open(cls, path: str | Path, retriever: RetrieverLike | None = None, *, create: bool | None = None) -> "Gallery":
+    def open(
+        cls, path: str | Place, retriever: RetrieverLike | None = None, *, create: bool | None = None
+    ) -> "Gallery":
         """Open a gallery; where there is none, make an empty one if `create` (by default: if a retriever is given).
 
-        Without a retriever, the one that filled the gallery is loaded when it is needed. Raises SamekindError for what
-        is no gallery, a damaged one, one of a newer samekind, or one that another retriever filled.
+        It is a folder, or at s3://BUCKET/FOLDER or gs://BUCKET/FOLDER. Without a retriever, the one that filled it is
+        loaded when it is needed. Raises SamekindError for what is no gallery, a damaged one, one of a newer samekind,
+        or one that another retriever filled.
         """
-        folder = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 (resolve() would follow links)
+        folder = place_of(path)
         if create is None:
             create = retriever is not None
         if create and not (folder / META_NAME).exists():
@@ -176,11 +180,12 @@ class Gallery(Searchable):
         found = [source_of(source, domain, domain_from_folder, allow_urls) for source in sources]
         keeper = Keeper(self.path, self.meta, self._newest, lambda: self.retriever, _builder(ray))
         keeper.check(ann)
-        with write_lock(self.path):
+        with write_lock(self.path) as held:
             try:
-                report = self._ingest(found, reader, progress, inherit_domain=not domain_from_folder)
+                report = self._ingest(found, reader, progress, held, inherit_domain=not domain_from_folder)
             finally:
                 self.refresh()
+            held()
             kept = keeper.keep(ann)
             self.refresh()
             report.ann = kept.to_dict() if kept else None
@@ -193,6 +198,7 @@ class Gallery(Searchable):
         sources: Sequence[Source],
         reader: Reader,
         progress: Callable[[Progress], None] | None,
+        held: Callable[[], None],
         *,
         inherit_domain: bool,
     ) -> IngestReport:
@@ -202,13 +208,15 @@ class Gallery(Searchable):
             raise damaged(self.path, "it has a picture in two rows, as after two processes wrote at once")
         teller = Teller(progress)
         plan = make_plan(ledger, sources, teller)
+        held()  # listing may have taken long
         self._remember(source.root for source in sources if source.root)
         writer = Writer(table, ledger, self.meta.width)
         run = Ingest(lambda: self.retriever, writer, plan, reader, teller, inherit_domain=inherit_domain)
         try:
             report = run.run()
         except BaseException:
-            with suppress(OSError):  # what ended the run is what is told
+            with suppress(OSError, SamekindError):  # what ended the run is what is told
+                held()
                 write_skipped(self.path, run.skipped)
             raise
         with refusals(self.path):

@@ -1,12 +1,10 @@
-"""The Lance table: the only place that imports lancedb, and that turns its errors into refusals."""
+"""The Lance table: the only place that imports lancedb, whose errors become refusals."""
 
-import errno
-import os
 import re
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +15,8 @@ import pyarrow.lib as pa  # the package re-exports this without saying so, which
 from jaxtyping import Float32, Int64, UInt64
 
 from samekind.errors import SamekindError, UsageError
+from samekind.gallery.place import Place, Prefix, names
+from samekind.gallery.refusing import overtaken, refusals, storage_trouble
 from samekind.gallery.schema import TABLE_NAME, WHERE_COLUMNS, damaged, table_schema
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _LAST = 2**64 - 1  # Lance's second naming scheme counts down from here, so that
 _IDS_PER_DELETE = 8000  # each commit leaves a version, and looks through all ids
 ADDRESS = "_rowid"
 INDEX = "ann"
+_MARGIN = timedelta(hours=1)  # in object storage: how long versions stay that readers elsewhere may be at
 BYTE = 8  # bits: the index of bits takes vectors of whole bytes only
 
 
@@ -46,27 +47,29 @@ class IndexFacts:
 class PictureTable:
     """The table of one gallery at one version. Writing moves this handle on; readers keep theirs until `latest`."""
 
-    def __init__(self, folder: Path, table: "Table") -> None:
+    def __init__(self, folder: Place, table: "Table") -> None:
         self.folder = folder
         self._table = table
 
     @classmethod
-    def open(cls, folder: Path) -> "PictureTable":
+    def open(cls, folder: Place) -> "PictureTable":
         """Open the newest version; raises SamekindError when files are missing or garbled."""
         with refusals(folder):
             try:
-                return cls(folder, _connect(folder).open_table(TABLE_NAME))
+                return cls(folder, connect(folder).open_table(TABLE_NAME))
             except ValueError as error:
+                if (refused := storage_trouble(folder, error)) is not None:
+                    raise refused from error
                 raise damaged(folder, "its table is missing or garbled") from error
 
     @classmethod
-    def create(cls, folder: Path, width: int) -> "PictureTable":
+    def create(cls, folder: Place, width: int) -> "PictureTable":
         """Make an empty table. What an interrupted creation left behind, which holds no row, is replaced."""
         with refusals(folder):
             if latest_version(folder) is not None and cls.open(folder).rows:
                 raise damaged(folder, "it has pictures, but does not say by which retriever")
-            shutil.rmtree(_dataset(folder), ignore_errors=True)
-            return cls(folder, _connect(folder).create_table(TABLE_NAME, schema=table_schema(width)))
+            _remove(_dataset(folder))
+            return cls(folder, connect(folder).create_table(TABLE_NAME, schema=table_schema(width)))
 
     @property
     def version(self) -> int:
@@ -169,6 +172,8 @@ class PictureTable:
                 f"The gallery {self.folder} has been moved or deleted while it was written to. What was reported as "
                 "done is in it; run the same command again with the folder where it is now."
             )
+        if isinstance(self.folder, Prefix):
+            raise overtaken(self.folder)
         raise SamekindError(
             f"Another process has written to the gallery {self.folder} at the same time, past its lock (as from a "
             "machine that shares the disk but not its locks). What was reported as done is in it. End the other "
@@ -220,40 +225,57 @@ class PictureTable:
     def tidy(self, keep: timedelta) -> None:
         """Join small files, and remove what no version of the last `keep` refers to. Only the lock's holder may."""
         self._alone(latest_version(self.folder), self.version)  # files that another process is at belong to no version
+        dataset = _dataset(self.folder)
         with refusals(self.folder), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that readers of old versions fail
+            if isinstance(dataset, Prefix):  # there a lock may be lost while we tidy, and readers be slow
+                self._table.optimize(cleanup_older_than=max(keep, _MARGIN), delete_unverified=False)
+                return
             self._table.optimize(cleanup_older_than=keep, delete_unverified=True)
-            for unfinished in _dataset(self.folder).rglob(".tmp*"):  # of a writer that was killed: Lance leaves it
+            for unfinished in dataset.rglob(".tmp*"):  # of a writer that was killed: Lance leaves it
                 unfinished.unlink(missing_ok=True)
 
+    def fence(self) -> None:
+        """Make whoever opened the table before now unable to commit to it; what they have committed stays.
 
-def latest_version(folder: Path) -> int | None:
+        Lance refuses what was begun before a restoration. The newest version is restored to itself, and again if some
+        commit has come in between, which is in the last version before ours.
+        """
+        with refusals(self.folder):
+            newest = seen = self.version
+            while self.version != seen + 1:
+                seen = self.version
+                self._table.restore(newest)
+                newest = self.version - 1
+
+
+def latest_version(folder: Place) -> int | None:
     """The newest committed version, from the names of Lance's manifests: a cold search need not import lancedb.
 
     None when there is none, which is also what a future way to name them would give.
     """
     try:
-        names = [_MANIFEST.fullmatch(entry.name) for entry in (_dataset(folder) / "_versions").iterdir()]
+        found = [_MANIFEST.fullmatch(name) for name in names(_dataset(folder) / "_versions")]
     except OSError:
         return None
-    numbers = [int(name[1]) for name in names if name]
+    numbers = [int(name[1]) for name in found if name]
     return max((_LAST - number if number > _LAST // 2 else number for number in numbers), default=None)
 
 
-def files(folder: Path) -> int:
+def edition(folder: Place, version: int) -> str:
+    """What tells a version from all others. A bucket may have been put back to an earlier one, and have grown again
+    otherwise, while what was derived from it stayed where it was; a folder has that within."""
+    manifest = _dataset(folder) / "_versions" / f"{_LAST - version}.manifest"
+    return f"{version} of {manifest.mtime_ns()}" if isinstance(manifest, Prefix) else str(version)
+
+
+def files(folder: Place) -> int:
     """How many data files and versions the table consists of: what `tidy` keeps small."""
-    return sum(1 for part in ("data", "_versions") for _ in (_dataset(folder) / part).glob("*"))
-
-
-@contextmanager
-def refusals(folder: Path) -> Iterator[None]:
-    """Turn what the operating system and Lance raise into a SamekindError that says what to do."""
-    try:
-        yield
-    except SamekindError:
-        raise
-    except (OSError, RuntimeError) as error:
-        raise _refusal(folder, error) from error
+    found = 0
+    for part in ("data", "_versions"):
+        with suppress(FileNotFoundError):
+            found += len(names(_dataset(folder) / part))
+    return found
 
 
 @contextmanager
@@ -267,33 +289,25 @@ def _panics() -> Iterator[None]:
         raise RuntimeError(str(error)) from error
 
 
-def _refusal(folder: Path, error: Exception) -> SamekindError:
-    code = error.errno if isinstance(error, OSError) else None
-    if code is None and (found := re.search(r"\(os error (\d+)\)", str(error))):
-        code = int(found[1])
-    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return SamekindError(
-            f"There is no space left for the gallery {folder}. Nothing is half-written: what was reported as done is "
-            "in it. Free some space, then run the same command again."
-        )
-    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return SamekindError(
-            f"The gallery {folder} may not be written to or read by this user. Change its permissions, "
-            "or choose another folder with --gallery."
-        )
-    if code not in (None, errno.ENOENT):
-        return SamekindError(
-            f"The gallery {folder} cannot be used: {os.strerror(code)}. Check the disk, then try again."
-        )
-    lines = str(error).removeprefix("lance error: ").split(", /")[0].splitlines()
-    return damaged(folder, lines[0][:200] if lines else type(error).__name__)
-
-
-def _dataset(folder: Path) -> Path:
+def _dataset(folder: Place) -> Place:
     return folder / f"{TABLE_NAME}.lance"
 
 
-def _connect(folder: Path) -> "DBConnection":
+def _remove(place: Place) -> None:
+    if isinstance(place, Path):
+        shutil.rmtree(place, ignore_errors=True)
+        return
+    with suppress(FileNotFoundError):
+        place.remove()
+
+
+def connect(folder: Place) -> "DBConnection":
+    """Lance's view of a gallery."""
     import lancedb  # more than a second, which a search without --where need not spend
 
-    return lancedb.connect(folder)
+    if isinstance(folder, Path):
+        return lancedb.connect(folder)
+    try:
+        return lancedb.connect(str(folder), storage_options=folder.options())
+    except ValueError as error:
+        raise storage_trouble(folder, error) or damaged(folder, str(error)[:200]) from error

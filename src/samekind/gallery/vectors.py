@@ -1,10 +1,9 @@
 """The vectors of one version of the table, memory-mapped from a derived file that may be deleted at any time."""
 
-import fcntl
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -16,12 +15,13 @@ import pyarrow.lib as pa  # the package re-exports this without saying so, which
 from jaxtyping import Bool, Float32, Int, UInt64
 
 from samekind.errors import SamekindError
+from samekind.gallery.derived import busy, derived_folder, make_room, write_at
 from samekind.gallery.parts import WHOLE, Part
-from samekind.gallery.schema import Meta, damaged, table_schema, write_atomically
+from samekind.gallery.place import Place, write_atomically
+from samekind.gallery.schema import Meta, damaged, table_schema
 from samekind.gallery.spaces import Space
-from samekind.gallery.table import ADDRESS, PictureTable, latest_version
+from samekind.gallery.table import ADDRESS, PictureTable, edition, latest_version
 
-CACHE_NAME = "cache"
 _FORMAT = "2"
 _ROWS = "rows-*.arrow"
 _COLUMNS = ("seq", "id", "uri", "domain", "size", "width", "height", "copies")
@@ -128,7 +128,7 @@ def _is_in(
     return np.isin(codes, [code for code, name in enumerate(names) if name in wanted])
 
 
-def load_snapshot(folder: Path, meta: Meta, part: Part = WHOLE, wanted: int | None = None) -> Snapshot:
+def load_snapshot(folder: Place, meta: Meta, part: Part = WHOLE, wanted: int | None = None) -> Snapshot:
     """The newest version. Where its derived file is missing or old, it is made (in memory where it cannot be kept).
 
     An indexer beside us may tidy a version away while we read it: then we start again with the newest. Of a part there
@@ -195,8 +195,9 @@ class _Sidecar:
     beyond a version's rows is not that version's. The rows file is written last, and names everything it relies on.
     """
 
-    def __init__(self, folder: Path, meta: Meta, part: Part) -> None:
-        self.folder = folder / CACHE_NAME / ("" if part == WHOLE else part.name)
+    def __init__(self, place: Place, meta: Meta, part: Part) -> None:
+        self.place = place
+        self.folder = derived_folder(place, meta.uuid) / ("" if part == WHOLE else part.name)
         self.meta = meta
         self.part = part
 
@@ -207,10 +208,13 @@ class _Sidecar:
 
     def load(self, version: int) -> Snapshot | None:
         """The snapshot of a version, mapped; None where it is not kept, or not whole."""
+        return self._mapped(version, edition(self.place, version)) if self._rows_file(version).exists() else None
+
+    def _mapped(self, version: int, told: str | None = None) -> Snapshot | None:
         try:
             rows, facts = self._read(self._rows_file(version))
             shape = (int(rows.num_rows), self.meta.width)
-            if facts["version"] != str(version) or facts["uuid"] != self.meta.uuid or facts["format"] != _FORMAT:
+            if told not in (None, facts["version"]) or facts["uuid"] != self.meta.uuid or facts["format"] != _FORMAT:
                 return None
             if not shape[0]:
                 return Snapshot(version, rows, np.empty(shape, np.float32), self.meta.compared)
@@ -225,7 +229,7 @@ class _Sidecar:
         A part's replicas wait for each other: what they would read into memory instead may be large.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _busy(self.folder, wait=self.part != WHOLE) as alone:
+        with busy(self.folder, wait=self.part != WHOLE) as alone:
             if not alone:
                 return None
             if made := self.load(version):  # by whom we have waited for
@@ -237,7 +241,12 @@ class _Sidecar:
                 if not start:
                     (self.folder / name).unlink(missing_ok=True)
                 raise
-            facts = {"format": _FORMAT, "version": str(version), "uuid": self.meta.uuid, "vectors": name}
+            facts = {
+                "format": _FORMAT,
+                "version": edition(self.place, version),
+                "uuid": self.meta.uuid,
+                "vectors": name,
+            }
             sink = pa.BufferOutputStream()
             with ipc.new_file(sink, rows.schema.with_metadata(facts)) as writer:  # type: ignore[no-untyped-call]
                 writer.write_batch(rows)
@@ -245,6 +254,7 @@ class _Sidecar:
             for old in self.folder.glob("*-*.*"):
                 if old.name not in (name, self._rows_file(version).name):
                     old.unlink(missing_ok=True)  # whoever has it mapped keeps it
+            make_room(self.folder)
         return self.load(version)
 
     def _write_vectors(self, table: PictureTable, seq: Int[np.ndarray, " n"], name: str, start: int) -> None:
@@ -252,7 +262,7 @@ class _Sidecar:
         descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             for at, block in _blocks(table, seq, start, self.part.where):
-                _write_at(descriptor, np.ascontiguousarray(block), at * width)
+                write_at(descriptor, np.ascontiguousarray(block), at * width)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -260,7 +270,7 @@ class _Sidecar:
     def _continued(self, rows: pa.RecordBatch) -> tuple[str, int] | None:
         """The newest vectors file, and its rows, when they are the first of ours: equal content has equal vectors."""
         for file in sorted(self.folder.glob(_ROWS), reverse=True)[:1]:
-            before = self.load(_version(file))
+            before = self._mapped(_version(file))
             if before and len(before) and before.rows.column("id").equals(rows.column("id").slice(0, len(before))):
                 return self._read(file)[1]["vectors"], len(before)
         return None
@@ -276,26 +286,3 @@ class _Sidecar:
 
 def _version(file: Path) -> int:
     return int(file.stem.removeprefix("rows-"))
-
-
-def _write_at(descriptor: int, block: Float32[np.ndarray, "b w"], offset: int) -> None:
-    # Not through a map: a full disk must raise, where a write into a mapped hole would end the process.
-    data = block.data.cast("B")
-    while data:
-        written = os.pwrite(descriptor, data, offset)
-        data, offset = data[written:], offset + written
-
-
-@contextmanager
-def _busy(folder: Path, wait: bool = False) -> Iterator[bool]:
-    """Whether we are the only one to write here, after those before us if we `wait`; the lock ends with the block."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)

@@ -75,7 +75,7 @@ def asking(where: Address) -> Iterator["FileSystem"]:
     shown = printable(where.uri)
     outage.check(where, shown)
     try:
-        yield client(where.scheme, where.bucket, _endpoint(where.scheme), PATIENCE)
+        yield client(where.scheme, where.bucket, endpoint(where.scheme), PATIENCE)
         outage.over(where)
     except FileNotFoundError as error:
         outage.over(where)
@@ -98,19 +98,22 @@ def _named(where: Address, shown: str, text: str) -> ImageError:
     if "NO_SUCH_BUCKET" in text:
         return VanishedError(f"there is no bucket {where.bucket} ({where.scheme}://)")
     if _REFUSED.search(text):
-        return UnreadableError(f"{shown} may not be read ({detail}). {_CREDENTIALS[where.scheme]}")
+        return UnreadableError(
+            f"{shown} may not be read ({detail}). {CREDENTIALS[where.scheme]}: are they there, valid, and "
+            "allowed to list and read it?"
+        )
     if _UNREACHED.search(text):
-        return UrlFailedError(f"{shown} was not answered for ({detail}). {_ENDPOINT[where.scheme]}")
+        return UrlFailedError(f"{shown} was not answered for ({detail}). {ENDPOINT[where.scheme]}")
     return UnreadableError(f"{shown} cannot be read: {detail}")
 
 
-_CREDENTIALS = {
+CREDENTIALS = {
     "s3": "Credentials are taken from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN, if they are "
-    "temporary), or from ~/.aws by AWS_PROFILE: are they there, valid, and allowed to list and read it?",
+    "temporary), or from ~/.aws by AWS_PROFILE",
     "gs": "Credentials are taken from the file that GOOGLE_APPLICATION_CREDENTIALS names, or from `gcloud auth "
-    "application-default login`: are they there, valid, and allowed to list and read it?",
+    "application-default login`",
 }
-_ENDPOINT = {
+ENDPOINT = {
     "s3": "Is the network up? Storage that is not Amazon's is named by AWS_ENDPOINT_URL, such as http://localhost:9000.",
     "gs": "Is the network up?",
 }
@@ -154,14 +157,14 @@ class Outage:
 outage = Outage()
 
 
-def _endpoint(scheme: str) -> str | None:
+def endpoint(scheme: str) -> str | None:
     """Where the storage is, if not at Amazon's or Google's. pyarrow itself does not look at these for a file system."""
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") if scheme == "s3" else ("STORAGE_EMULATOR_HOST",)
     return next((value for name in names if (value := os.environ.get(name))), None)
 
 
 @lru_cache(maxsize=64)
-def client(scheme: str, bucket: str, endpoint: str | None, patience: Patience) -> "FileSystem":
+def client(scheme: str, bucket: str, end: str | None, patience: Patience) -> "FileSystem":
     """The client for a bucket, which keeps its connections; raises OSError."""
     import pyarrow.fs
 
@@ -169,22 +172,24 @@ def client(scheme: str, bucket: str, endpoint: str | None, patience: Patience) -
     atexit.register(client.cache_clear)
     if scheme == "s3":
         return pyarrow.fs.S3FileSystem(
-            endpoint_override=endpoint,
-            region=None if endpoint else _region(bucket),
+            endpoint_override=end,
+            region=None if end else region(bucket),
             connect_timeout=patience.connect,
             request_timeout=patience.read,
+            allow_delayed_open=True,  # what is small is put by one request
             retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=patience.tries),
         )
-    protocol, _, host = (endpoint or "").rpartition("://")
+    protocol, _, host = (end or "").rpartition("://")
     return pyarrow.fs.GcsFileSystem(
-        anonymous=bool(endpoint) or not _has_google_credentials(),
-        scheme=(protocol or "http") if endpoint else None,
+        anonymous=bool(end) or not has_google_credentials(),
+        scheme=(protocol or "http") if end else None,
         endpoint_override=host or None,
         retry_time_limit=timedelta(seconds=patience.total),
     )
 
 
-def _region(bucket: str) -> str | None:
+@lru_cache(maxsize=64)
+def region(bucket: str) -> str | None:
     """Where Amazon has a bucket; what the environment says if that cannot be found out. Raises OSError."""
     from pyarrow.fs import resolve_s3_region
 
@@ -198,7 +203,7 @@ def _region(bucket: str) -> str | None:
         raise
 
 
-def _has_google_credentials() -> bool:
+def has_google_credentials() -> bool:
     """Whether there are any; without, the client would ask for some in vain, and public buckets need none."""
     if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
         return True

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from samekind.errors import UsageError
+from samekind.gallery.place import Place, place_of
 from samekind.gallery.schema import read_meta
 from samekind.gallery.searching import Searchable
 from samekind.gallery.store import Gallery
@@ -85,7 +86,7 @@ def loaded(gallery: Gallery) -> Searchable:
 
 
 def open_served(
-    folders: Sequence[Path],
+    folders: Sequence[str | Place],
     retriever: str | None,
     settings: Settings,
     load: Callable[[Gallery], Searchable] = loaded,
@@ -96,18 +97,18 @@ def open_served(
     gallery ready to be searched. Raises SamekindError for what is no gallery or belongs to another retriever,
     UsageError for the same folder twice.
     """
-    paths = [Path(os.path.realpath(folder.expanduser())) for folder in folders]
-    if twice := [str(folder) for folder, path in zip(folders, paths, strict=True) if paths.count(path) > 1]:
+    places = [_settled(folder) for folder in folders]
+    if twice := [str(folder) for folder, place in zip(folders, places, strict=True) if places.count(place) > 1]:
         raise UsageError(f"The gallery {twice[0]} is named more than once; name each gallery once.")
     known: dict[str, RetrieverLike] = {}
     given = _loaded(retriever) if retriever is not None else None
     served: dict[str, Served] = {}
-    for folder in folders:
-        meta = read_meta(folder.expanduser())
+    for folder, place in zip(folders, places, strict=True):
+        meta = read_meta(place_of(folder))
         gallery = Gallery.open(folder, given or known.get(meta.sha256), create=False)
         if meta.sha256 not in known:
             known[meta.sha256] = _warm(gallery.retriever)
-        name = _name(folder, served)
+        name = _name(place, served)
         served[name] = Served(name, load(gallery), settings)
     return served
 
@@ -126,9 +127,15 @@ def _warm(retriever: RetrieverLike) -> RetrieverLike:
     return retriever
 
 
-def _name(folder: Path, taken: dict[str, Served]) -> str:
+def _settled(folder: str | Place) -> Place:
+    """The place itself, whatever links lead there."""
+    place = place_of(folder)
+    return Path(os.path.realpath(place)) if isinstance(place, Path) else place
+
+
+def _name(place: Place, taken: dict[str, Served]) -> str:
     """The folder's name as part of an address, with a number where it is taken."""
-    plain = re.sub(r"[^a-z0-9._-]+", "-", Path(os.path.realpath(folder.expanduser())).name.lower()).strip(".-")
+    plain = re.sub(r"[^a-z0-9._-]+", "-", place.name.lower()).strip(".-")
     name = plain = plain or "gallery"
     number = 1
     while name in taken:

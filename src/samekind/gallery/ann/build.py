@@ -4,15 +4,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery.ann.finder import Finder
 from samekind.gallery.ann.measure import sample, tuned
 from samekind.gallery.ann.record import AUTOMATIC, FEWEST, Ann, now, read_ann, write_ann
+from samekind.gallery.place import Place
+from samekind.gallery.refusing import refusals
 from samekind.gallery.schema import Meta
 from samekind.gallery.spaces import COSINE
-from samekind.gallery.table import PictureTable, refusals
+from samekind.gallery.table import PictureTable
 from samekind.gallery.vectors import Snapshot
 from samekind.retriever.protocol import RetrieverLike
 
@@ -41,7 +42,7 @@ class Keeper:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Place,
         meta: Meta,
         snapshot: Callable[[], Snapshot],
         retriever: Callable[[], RetrieverLike],

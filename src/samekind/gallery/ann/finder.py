@@ -1,13 +1,13 @@
 """Searches by a gallery's vector index: it names candidates, which are scored and ranked as in an exact search."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float32
 
 from samekind.errors import SamekindError
 from samekind.gallery.ann.record import TEN, Ann, Effort, read_ann
+from samekind.gallery.place import Place
 from samekind.gallery.schema import Meta
 from samekind.gallery.search import Result, top_k
 from samekind.gallery.table import PictureTable
@@ -88,7 +88,7 @@ class Finder:
         return rows[places], scores
 
 
-def open_finder(folder: Path, meta: Meta, snapshot: Snapshot) -> Finder | None:
+def open_finder(folder: Place, meta: Meta, snapshot: Snapshot) -> Finder | None:
     """The index of this version of the gallery; None where there is none that may be used.
 
     Raises SamekindError, with what to do, for one that is damaged, or made by another version.
@@ -102,7 +102,7 @@ def open_finder(folder: Path, meta: Meta, snapshot: Snapshot) -> Finder | None:
     return Finder(table, ann, snapshot)
 
 
-def _again(folder: Path, what: str) -> str:
+def _again(folder: Place, what: str) -> str:
     return (
         f"The index of the gallery {folder} {what}. Searches compare with every picture until it is built again: "
         f"samekind index PICTURES --gallery {folder} --ann"

@@ -4,12 +4,11 @@ import json
 import os
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import samekind
 from samekind.errors import SamekindError
-from samekind.gallery.schema import write_atomically
+from samekind.gallery.place import Place, write_atomically
 
 ANN_NAME = "ann.json"
 ANN_SCHEMA = 1
@@ -83,12 +82,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_ann(folder: Path, ann: Ann) -> None:
+def write_ann(folder: Place, ann: Ann) -> None:
     """Write ann.json, whole or not at all."""
     write_atomically(folder / ANN_NAME, json.dumps(ann.to_dict(), indent=2).encode() + b"\n")
 
 
-def read_ann(folder: Path, gallery: str) -> Ann | None:
+def read_ann(folder: Place, gallery: str) -> Ann | None:
     """Read ann.json; None where there is none, or where it is about another gallery.
 
     Raises SamekindError for one that is damaged or of another version; searches are exact then.
@@ -116,7 +115,7 @@ def read_ann(folder: Path, gallery: str) -> Ann | None:
     return ann if ann.gallery == gallery else None
 
 
-def _trouble(folder: Path, what: str) -> str:
+def _trouble(folder: Place, what: str) -> str:
     return (
         f"{folder / ANN_NAME} {what}. Searches compare with every picture until the index is built again: "
         f"samekind index PICTURES --gallery {folder} --ann"

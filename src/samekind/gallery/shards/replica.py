@@ -3,12 +3,12 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import samekind
 from samekind.errors import SamekindError
 from samekind.gallery.parts import Part
+from samekind.gallery.place import place_of
 from samekind.gallery.shards.shard import Edition, Shard, Told
 
 _THREADS = 16  # questions at once, most of which wait for the search that goes on
@@ -33,7 +33,7 @@ class Replica:
         if version != samekind.__version__:
             raise SamekindError(f"A machine of the cluster has samekind {samekind.__version__} instead of {version}.")
         threading.Thread(target=_follow, args=(leash, application), daemon=True).start()
-        self._shard = Shard(Path(folder), part)
+        self._shard = Shard(place_of(folder), part)
         self._shard.load(None)
         self._threads = ThreadPoolExecutor(_THREADS)
 

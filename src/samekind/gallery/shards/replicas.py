@@ -12,12 +12,12 @@ from typing import Any
 
 import samekind
 from samekind.errors import SamekindError, Unavailable
+from samekind.gallery.derived import derived_folder
 from samekind.gallery.parts import Part
 from samekind.gallery.shards.replica import Leash, Replica
 from samekind.gallery.shards.shard import Edition, Told
 from samekind.gallery.shards.sharded import ShardedGallery
 from samekind.gallery.store import Gallery
-from samekind.gallery.vectors import CACHE_NAME
 from samekind.reading.cluster.address import check_address
 from samekind.reading.cluster.reader import connected
 
@@ -101,7 +101,7 @@ class Replicas:
 
     def _tidy(self) -> None:
         """Remove the files of parts that a gallery was in before; who has them mapped keeps them."""
-        for folder in (self._gallery.path / CACHE_NAME).glob("part-*-of-*"):
+        for folder in derived_folder(self._gallery.path, self._gallery.meta.uuid).glob("part-*-of-*"):
             if not folder.name.endswith(f"-of-{self.count}"):
                 shutil.rmtree(folder, ignore_errors=True)
 

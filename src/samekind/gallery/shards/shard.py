@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +11,10 @@ from jaxtyping import Float32
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery.parts import Part
 from samekind.gallery.pictures import Outside, Picture, outside_of, picture_of
+from samekind.gallery.place import Place
+from samekind.gallery.refusing import refusals
 from samekind.gallery.schema import read_meta
 from samekind.gallery.search import Found, choose, found, matching, top_k
-from samekind.gallery.table import refusals
 from samekind.gallery.vectors import Snapshot, load_snapshot
 
 _KEPT = 2  # versions: what is asked for now, and what was before
@@ -48,7 +48,7 @@ class Facts:
 class Shard:
     """Answers questions, which are the names of its methods below `ask`; from any thread."""
 
-    def __init__(self, folder: Path, part: Part) -> None:
+    def __init__(self, folder: Place, part: Part) -> None:
         self.folder = folder
         self.part = part
         self._held: dict[Edition, Snapshot] = {}
