@@ -147,12 +147,23 @@ def _refused(gallery: Gallery) -> dict[str, Any]:
     return found.to_dict()
 
 
-def test_its_shards_and_the_service_open_it(bucket: "Bucket", world: Path) -> None:
-    gallery = indexed(bucket.uri(KEY), world)
+def test_its_shards_and_the_service_open_it(
+    bucket: "Bucket", world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery, local = indexed(bucket.uri(KEY), world), indexed(tmp_path / "local", world)
     shards = [Shard(place_of(bucket.uri(KEY)), Part(number, 2)) for number in range(2)]
-    assert sum(shard.ask(NOWHERE, "facts").value.rows for shard in shards) == 20
-    served = open_served([bucket.uri(KEY)], None, Settings(), lambda opened: opened) if gallery.meta.ref else None
-    assert served is None
+    assert [shard.ask(NOWHERE, "facts").value.rows for shard in shards] == [20, 0]
+    assert shards[0].ask(NOWHERE, "matching", ["d1"]).value == local.matching(["d1"])
+    monkeypatch.setattr("samekind.retriever.store.load", lambda _: PaletteRetriever())
+    with pytest.raises(UsageError, match="named more than once"):
+        open_served([bucket.uri(KEY), f"{bucket.uri(KEY)}/"], "palette", Settings())
+    ((name, served),) = open_served([bucket.uri(KEY)], "palette", Settings()).items()
+    assert (name, served.gallery.rows, served.gallery.newer()) == ("my-own", 20, None)
+    change(world, 20)
+    gallery.add(world, domain_from_folder=True)
+    fresh = served.gallery.newer()
+    assert fresh is not None
+    assert (fresh.rows, fresh.version) == (gallery.rows, gallery.version)
 
 
 def test_a_bucket_that_is_not_there_or_closed_and_a_wrong_address_are_told(

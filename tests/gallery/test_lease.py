@@ -199,18 +199,21 @@ def test_a_commit_between_a_look_and_the_fence_stays_and_is_the_last(place: Pref
 
 
 @pytest.mark.slow
-def test_killed_indexers_are_followed_by_the_same_command(
-    bucket: "Bucket", tmp_path: Path, indexers: Indexers, monkeypatch: pytest.MonkeyPatch
+def test_killed_indexers_are_followed_by_the_same_command_and_living_ones_are_not(
+    bucket: "Bucket", tmp_path: Path, indexers: Indexers
 ) -> None:
     folder, uri = pictures(tmp_path / "pictures", 60), bucket.uri("mine")
     known = 0
     for kill in range(4):
         if kill == 2:
             change(folder, 60)
-        process = indexers.start("index", uri, folder, 0.02)
+        process = indexers.start("index", uri, folder, 0.02 if kill else 0.2)
         told = 0
         while told < 8:  # it has committed something, and goes on
             told = int(indexers.line())
+        if not kill:
+            with pytest.raises(SamekindError, match=f"being indexed by process {process} on "):
+                Gallery.open(uri, PaletteRetriever()).add(folder, domain_from_folder=True)
         os.kill(process, signal.SIGKILL)
         told = max([told, *(int(line) for line in indexers.rest() if line.isdigit())])
         if kill < 2:
@@ -219,18 +222,3 @@ def test_killed_indexers_are_followed_by_the_same_command(
     indexers.start("index", uri, folder, 0)
     assert indexers.rest()[-1] == "finished"
     assert content(uri) == content(indexed(tmp_path / "local", folder).path)
-    indexers.start("index", uri, folder, 0)
-    assert indexers.rest()[-1] == "finished"
-
-
-@pytest.mark.slow
-def test_of_two_processes_the_second_is_refused_while_the_first_runs(
-    bucket: "Bucket", tmp_path: Path, indexers: Indexers
-) -> None:
-    folder, uri = pictures(tmp_path / "pictures", 40), bucket.uri("mine")
-    process = indexers.start("index", uri, folder, 0.2)
-    assert indexers.line() == "0"
-    with pytest.raises(SamekindError, match=f"being indexed by process {process} on "):
-        Gallery.open(uri, PaletteRetriever()).add(folder, domain_from_folder=True)
-    assert indexers.rest()[-1] == "finished"
-    assert Gallery.open(uri, PaletteRetriever()).add(folder, domain_from_folder=True).unchanged == 40
