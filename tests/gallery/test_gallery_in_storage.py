@@ -1,6 +1,7 @@
 """A gallery in object storage has the rows and gives the hits of one in a folder, and says what is wrong with it."""
 
 import shutil
+import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -14,11 +15,13 @@ from palette import PaletteRetriever
 from samekind.errors import SamekindError, UsageError
 from samekind.gallery import commit, ingest, table, vectors
 from samekind.gallery.derived import derived_folder
+from samekind.gallery.lock import write_lock
 from samekind.gallery.parts import Part
 from samekind.gallery.place import Prefix, place_of
 from samekind.gallery.shards.shard import NOWHERE, Shard
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable, files, latest_version
+from samekind.images import storage_client
 from samekind.images.storage_client import outage
 from samekind.service.served import open_served
 from samekind.service.settings import Settings
@@ -227,6 +230,32 @@ def test_answers_that_are_lost_do_not_double_rows(bucket: "Bucket", world: Path,
         bucket.s3._app = real
     assert len(lost) >= 5
     assert content(bucket.uri(KEY)) == content(indexed(tmp_path / "local", world).path)
+
+
+def test_googles_storage_is_as_good(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # tests are imported by path, and would not find it
+    from google_storage import google_storage
+
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with google_storage() as endpoint:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", endpoint)
+        uri = f"gs://pictures/{KEY}"
+        indexed(uri, world)
+        change(world, 20)
+        stored, local = indexed(uri, world), indexed(tmp_path / "local", world)
+        assert content(uri) == content(local.path)
+        asked = PaletteRetriever().encode_texts(["red"])
+        assert stored.nearest(asked, 9, where="width > 0") == local.nearest(asked, 9)
+        old = PictureTable.open(stored.path)
+        with write_lock(stored.path), pytest.raises(SamekindError, match="being indexed by process"):
+            indexed(uri, world)
+        PictureTable.open(stored.path).fence()
+        monkeypatch.setattr(table, "latest_version", lambda _: old.version)
+        with pytest.raises(SamekindError, match="it took over"):
+            old.delete(["x"])
+    storage_client.client.cache_clear()
+    outage.forget()
 
 
 def test_a_folder_of_that_name_is_still_a_folder(tmp_path: Path, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ import pyarrow.lib as pa  # the package re-exports this without saying so, which
 from samekind.errors import SamekindError
 from samekind.gallery.place import Prefix
 from samekind.gallery.refusing import overtaken, refusals, storage_trouble
+from samekind.gallery.schema import damaged
 from samekind.gallery.table import PictureTable, connect, latest_version
 
 if TYPE_CHECKING:
@@ -95,16 +96,18 @@ class Lease:
 
     def _opened(self) -> "Table":
         """The table with the one row, made where there is none."""
-        base = connect(self._place)
+        base, wrong = connect(self._place), ""
         for _ in range(2):  # another process may be faster
             try:
                 return base.open_table(LOCK_TABLE)
             except ValueError as error:
                 if (refused := storage_trouble(self._place, error)) is not None:
                     raise refused from error
-            with suppress(ValueError, RuntimeError):
+            try:
                 return base.create_table(LOCK_TABLE, pa.Table.from_pylist([asdict(Turn())]))
-        return base.open_table(LOCK_TABLE)
+            except (ValueError, RuntimeError) as error:
+                wrong = str(error)
+        raise storage_trouble(self._place, RuntimeError(wrong)) or damaged(self._place, wrong[:200])
 
     def _read(self) -> Turn:
         with refusals(self._place):

@@ -96,9 +96,10 @@ class Prefix:
             file.write(data)
 
     def remove(self) -> None:
-        """Delete all that is below; raises FileNotFoundError where there is nothing."""
-        with _asking(self) as system:
-            system.delete_dir(self.address.path)
+        """Delete all that is below, where there is anything."""
+        if self.exists():
+            with _asking(self) as system:
+                system.delete_dir(self.address.path)
 
     def options(self) -> dict[str, str]:
         """How Lance asks it: as we do. Credentials it takes from the same places by itself.
@@ -108,9 +109,9 @@ class Prefix:
         end, patience = endpoint(self.gallery.scheme), storage_client.PATIENCE
         told = {"client_max_retries": str(patience.tries - 1), "client_retry_timeout": f"{patience.total:.0f}"}
         if self.gallery.scheme == "gs":
-            if end or not has_google_credentials():
-                told["google_skip_signature"] = "true"
-            return told | ({"google_base_url": end, "allow_http": "true"} if end else {})
+            if end:  # an emulator; Lance asks for a token before it puts, whatever it is told of signatures
+                return told | {"google_base_url": end, "allow_http": "true", "google_storage_token": "none"}
+            return told if has_google_credentials() else told | {"google_skip_signature": "true"}
         if end is None:
             with _asking(self):
                 where = region(self.gallery.bucket)
@@ -180,16 +181,16 @@ def _asking(where: Prefix) -> "Iterator[FileSystem]":
             raise no_bucket(where) from error
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(where)) from error
     except UnreadableError as error:
-        raise refused(where, str(error)) from error
+        raise refused(where, str(error).partition(f". {CREDENTIALS[where.gallery.scheme]}")[0]) from error
     except ImageError as error:
-        raise unreached(where, str(error)) from error
+        raise unreached(where, str(error).partition(f". {ENDPOINT[where.gallery.scheme]}")[0]) from error
 
 
 def no_bucket(where: Prefix) -> SamekindError:
     """The refusal of a gallery in a bucket that is none."""
     return SamekindError(
         f"The gallery {where.gallery.uri} cannot be used: there is no bucket {where.gallery.bucket}. Make it first, or "
-        f"correct the name. {ENDPOINT[where.gallery.scheme]}"
+        f"correct the name{' or AWS_ENDPOINT_URL' if where.gallery.scheme == 's3' else ''}."
     )
 
 

@@ -13,13 +13,16 @@ from samekind.images.errors import printable
 
 _REFUSED = re.compile(
     r"status(?: code)?: 40[13]|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken"
-    r"|lacked the necessary privileges|lacked valid authentication|[Cc]redential|PermissionDenied|Unauthenticated"
+    r"|lacked the necessary privileges|lacked valid authentication|PermissionDenied|Unauthenticated"
+    r"|Failed to get \w+ credentials|performing token request"
 )
 _NO_BUCKET = re.compile(r"NoSuchBucket|The specified bucket does not exist")
 _UNREACHED = re.compile(
     r"status(?: code)?: (?:5\d\d|429)|error sending request|kind: (?:Connect|Timeout)|HttpError|dispatch failure"
     r"|timed? ?out|Connection refused|connection (?:closed|reset)|after \d+ retries|Too many concurrent writers"
 )
+
+_SAID = re.compile(r"(?<=<Message>)[^<]+|Failed to get AWS credentials|Connection refused|dns error|(?<=<Code>)[^<]+")
 
 
 @contextmanager
@@ -71,7 +74,8 @@ def storage_trouble(folder: Place, error: Exception) -> SamekindError | None:
     if "Incompatible transaction" in str(error):  # with the restoration of `fence`
         return overtaken(folder)
     text = str(error)
-    short = printable(" ".join(text.split()))[:200]
+    said = _SAID.search(text)
+    short = printable(said[0] if said else " ".join(text.split()))[:200]
     if _NO_BUCKET.search(text):
         return no_bucket(folder)
     if _REFUSED.search(text):

@@ -296,8 +296,7 @@ def _dataset(folder: Place) -> Place:
 def _remove(place: Place) -> None:
     if isinstance(place, Path):
         shutil.rmtree(place, ignore_errors=True)
-        return
-    with suppress(FileNotFoundError):
+    else:
         place.remove()
 
 
