@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from palette import paint
-from rows import appended, clustered, made
+from palette import PaletteRetriever, paint
+from rows import appended, clustered, columns, made
 
 from samekind.gallery.ann.cluster import PARTS, ClusterBuilder
 from samekind.gallery.ann.record import read_ann
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable
 from samekind.reading.cluster.local import local_cluster
+
+if TYPE_CHECKING:
+    from object_storage import Bucket
 
 lance_ray = pytest.importorskip("lance_ray", reason="needs lance-ray, which is not installed: pip install lance-ray")
 
@@ -74,6 +78,22 @@ def test_where_the_cluster_fails_the_index_is_built_here_and_the_reason_told(
     told = ClusterBuilder(address)(PictureTable.open(gallery.path), 1, DIM)
     assert told == "here, as the Ray cluster did not: the actor died"
     assert parts(gallery) == 1
+
+
+def test_a_table_in_object_storage_gets_its_index_from_a_cluster_too(bucket: "Bucket", tmp_path: Path) -> None:
+    for seed in range(2):
+        paint(tmp_path / "pictures" / f"{seed}.png", seed)
+    opened = Gallery.open(bucket.uri("g"), PaletteRetriever(), create=True)
+    opened.add(tmp_path / "pictures")
+    table = PictureTable.open(opened.path)
+    for seed in (1, 2):
+        numbers = range(seed * ROWS, (seed + 1) * ROWS)
+        table.append(columns(numbers, clustered(ROWS, DIM, seed)))
+    with local_cluster(2) as address:  # which has the bucket's credentials
+        assert ClusterBuilder(address)(table, 1, DIM) == "by 2 workers of a Ray cluster"
+    facts = PictureTable.open(opened.path).index()
+    assert facts is not None
+    assert (facts.rows, facts.missing) == (2 + 2 * ROWS, 0)
 
 
 def test_what_one_worker_can_do_is_done_here_without_a_cluster(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import samekind
 from samekind.errors import SamekindError
-from samekind.gallery.schema import write_atomically
+from samekind.gallery.place import write_atomically
 from samekind.gallery.searching import Searchable
 from samekind.images.refs import is_url
 

@@ -88,6 +88,11 @@ class PictureTable:
         return str(_dataset(self.folder))
 
     @property
+    def options(self) -> dict[str, str] | None:
+        """How Lance asks the object storage that it is in, if it is."""
+        return self.folder.options() if isinstance(self.folder, Prefix) else None
+
+    @property
     def fragments(self) -> int:
         """Files that its rows are in, at the least."""
         with refusals(self.folder):

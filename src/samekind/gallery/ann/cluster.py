@@ -17,7 +17,7 @@ PARTS = 4  # at most: a search asks each part by itself
 
 @dataclass(frozen=True, slots=True)
 class ClusterBuilder:
-    """Builds an index on the cluster at this address, whose nodes see the gallery at the same path.
+    """Builds an index on the cluster at this address, whose nodes see the gallery where it is here.
 
     Cells are found here, of a sample; then each worker sorts the rows of some of the table's files into them. What one
     worker can do alone, is better done here: then, and where the cluster fails, this process builds the index.
@@ -35,7 +35,8 @@ class ClusterBuilder:
             with connected(self.address):
                 workers = _spread(table, partitions)
         except Exception as error:  # of Ray, of lance-ray, of a node
-            return here(table, partitions, width) or f"here, as the Ray cluster did not: {first_line(error).partition(', /')[0]}"
+            reason = first_line(error).partition(", /")[0]
+            return here(table, partitions, width) or f"here, as the Ray cluster did not: {reason}"
         return f"by {workers} workers of a Ray cluster"
 
 
@@ -59,6 +60,7 @@ def _spread(table: PictureTable, partitions: int) -> int:
             num_workers=workers,
             num_partitions=partitions,
             num_bits=1,  # as `PictureTable.build_index` has it
+            storage_options=table.options,
         )
     table.refresh()
     return workers
