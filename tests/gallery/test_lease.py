@@ -121,8 +121,29 @@ def test_one_elsewhere_that_ends_meanwhile_is_followed_without_a_fence(
     first.take()
     elsewhere(monkeypatch)
     monkeypatch.setattr(lease, "LEASE", FOREVER)
-    monkeypatch.setattr(lease.time, "sleep", lambda _: first.end())
+    monkeypatch.setattr(lease.time, "sleep", lambda _: first.end(clean=True))
     assert not second.take()
+
+
+def test_after_an_interrupt_or_a_fence_that_failed_there_is_a_fence(
+    place: Prefix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = indexed(place, pictures(tmp_path / "pictures", 6)).path
+    version = PictureTable.open(path).version
+    with pytest.raises(KeyboardInterrupt), leased(place):
+        raise KeyboardInterrupt
+
+    def fails(self: PictureTable) -> None:
+        raise SamekindError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PictureTable, "fence", fails)
+        with pytest.raises(SamekindError, match="away"), leased(place):
+            pass
+    for _ in range(2):
+        with pytest.raises(SamekindError, match="no pictures"), leased(place):
+            raise SamekindError("no pictures")
+        assert PictureTable.open(path).version == version + 1
 
 
 def test_signs_of_life_come_and_leave_little_behind(place: Prefix, monkeypatch: pytest.MonkeyPatch) -> None:

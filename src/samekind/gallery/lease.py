@@ -30,6 +30,7 @@ BEAT = 10.0  # seconds between two signs of life
 LEASE = 60.0  # seconds without one after which a gallery is taken over
 _LOOK = 2.0  # seconds between two looks for one
 _ENDED: set[str] = set()  # owners in this process whose end the storage may not have been told of
+_OVER = "over"  # in place of the process: it writes no more, but what it has begun may still arrive
 _BEATS = 60  # between two times of tidying: each leaves a version
 
 
@@ -51,7 +52,7 @@ class Turn:
 
     def ended(self) -> bool:
         """Whether it is certainly over: its process was on this machine, and is there no more."""
-        if self.owner in _ENDED:
+        if self.owner in _ENDED or self.process == _OVER:
             return True
         here = _process(os.getpid()).rpartition("/")[0]
         if not here or self.process.rpartition("/")[0] != here:
@@ -129,8 +130,10 @@ class Lease:
         if seen.owner and not seen.ended():
             seen = self._silent(seen)
         wanted = Turn.after(seen)
+        _ENDED.add(wanted.owner)  # unless we find out that it is ours
         if not self._change(seen, wanted):
             raise self._busy(self._read())
+        _ENDED.remove(wanted.owner)
         self._row = wanted
         self._thread.start()
         return bool(seen.owner) or not seen.turn
@@ -169,13 +172,16 @@ class Lease:
                 if later.beat % _BEATS == 0:
                     self._tidy()
 
-    def end(self) -> None:
-        """Let others write. Where that cannot be told, they find out by our silence."""
+    def end(self, *, clean: bool) -> None:
+        """Let others write, behind a fence unless this is a `clean` end: nothing of ours is under way any more.
+
+        Where that cannot be told, they find out by our silence.
+        """
         self._stop.set()
         self._thread.join()
         _ENDED.add(self._row.owner)
         with suppress(SamekindError):
-            self._change(self._row, Turn(self._row.turn))
+            self._change(self._row, Turn(self._row.turn) if clean else replace(self._row, process=_OVER))
             self._tidy()
 
     def _tidy(self) -> None:
@@ -198,10 +204,16 @@ def leased(place: Prefix) -> "Iterator[Lease]":
     From whoever did not end its turn itself no commit is taken any more, though it may go on or wake up.
     """
     lease = Lease(place)
-    unended = lease.take()
+    clean, unended = False, lease.take()
     try:
         if unended and latest_version(place) is not None:
             PictureTable.open(place).fence()
+        clean = True
         yield lease
+    except Exception:
+        raise
+    except BaseException:  # an interrupt: Lance may still be at what it was told
+        clean = False
+        raise
     finally:
-        lease.end()
+        lease.end(clean=clean)
