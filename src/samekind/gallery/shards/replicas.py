@@ -210,6 +210,7 @@ class Replicas:
             serve.delete(self.name)
         with suppress(Exception):
             ray.kill(self._leash)
+        self._leash, self._handles = None, []
 
 
 _FAILED = ("DEPLOY_FAILED", "UNHEALTHY")

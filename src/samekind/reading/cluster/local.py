@@ -22,8 +22,6 @@ _PASSWORD = secrets.token_hex(32)  # of this process's clusters: Ray, once told 
 @contextmanager
 def local_cluster(cores: int) -> Iterator[str]:
     """The address of a cluster that lasts as long as this, and lets nobody in but who knows its password."""
-    from ray._raylet import Config  # type: ignore[attr-defined]
-
     secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _PASSWORD}
     before = {name: os.environ.get(name) for name in secret}
     keeper = subprocess.Popen(
@@ -38,15 +36,24 @@ def local_cluster(cores: int) -> Iterator[str]:
         if not address:
             raise SamekindError("No Ray cluster could be started on this machine; what Ray said is above.")
         os.environ.update(secret)
-        Config.initialize("")  # Ray, once imported, looks at its settings when told to
+        _look_again()
         yield address
     finally:
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-        Config.initialize("")
+        _look_again()
         keeper.communicate()
+
+
+def _look_again() -> None:
+    """Ray, once imported, looks at its settings when told to. A password that it kept would be asked of other clusters,
+    which have none, and cost actors their life."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _keep(cores: int) -> None:
