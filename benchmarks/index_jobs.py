@@ -63,7 +63,9 @@ def once(retriever: Any, side: dict[str, Any], listing: Path, *, encode: bool) -
         used, began = cpu(), time.perf_counter()
         if encode:
             with write_lock(gallery.path):
-                report = gallery._ingest([source_of(listing, None, False, False)], reader, None, inherit_domain=True)
+                report = gallery._ingest(
+                    [source_of(listing, None, False, False)], reader, None, lambda: None, inherit_domain=True
+                )
             assert report.new + report.duplicates == len(paths), report
         else:
             opened = sum(1 for each in reader(retriever, map(ImageRef, paths), set()) if each.pixels is not None)
