@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from meanwhile import LONG, searching, until
 from palette import paint
 from rows import appended, clustered, made
 
@@ -29,7 +29,6 @@ pytest.importorskip("ray.serve", reason="needs Ray Serve, which is not installed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-LONG = 300.0  # seconds that a busy machine may take to start a process
 ROWS, DIM = 3000, 12
 
 Spread = Callable[[Gallery], ShardedGallery]
@@ -66,13 +65,6 @@ def replicas_of(shards: Replicas, number: int | None = None) -> list[psutil.Proc
         with suppress(psutil.Error):
             found += [process] if " ".join(process.cmdline()).startswith(named) else []
     return found
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG
-    while not true():
-        assert time.monotonic() < deadline, "it does not come about"
-        time.sleep(0.1)
 
 
 def test_answers_are_those_of_the_gallery_also_as_it_grows(spread: Spread, gallery: Gallery, queries) -> None:
@@ -112,33 +104,15 @@ def test_a_replica_that_is_killed_or_hangs_costs_no_answer_and_is_replaced(
         sharded = ShardedGallery(gallery, shards)
         before = {process.pid for process in replicas_of(shards)}
         assert len(before) == 4
-        answered, ended = [0], threading.Event()
-        wrong: list[object] = []
-
-        def stream() -> None:
-            while not ended.is_set():
-                try:
-                    wrong.extend([] if sharded.answers(queries) == expected else ["another answer"])
-                except Exception as error:
-                    wrong.append(error)
-                answered[0] += 1
-
-        clients = [threading.Thread(target=stream) for _ in range(2)]
-        for client in clients:
-            client.start()
-        until(lambda: answered[0] > 20)
-        replicas_of(shards, 1)[0].kill()
-        until(lambda: len({process.pid for process in replicas_of(shards, 1)} - before) == 1)
-        until(lambda: sharded.alive() == [2, 2])
-        later = answered[0]
-        until(lambda: answered[0] > later + 20)
-        replicas_of(shards, 2)[0].suspend()  # as a machine that is gone without a word
-        later = answered[0]
-        until(lambda: answered[0] > later + 20)
-        ended.set()
-        for client in clients:
-            client.join()
-        assert not wrong
+        with searching(lambda: sharded.answers(queries), expected, clients=2) as searches:
+            searches.more(20)
+            replicas_of(shards, 1)[0].kill()
+            until(lambda: len({process.pid for process in replicas_of(shards, 1)} - before) == 1)
+            until(lambda: sharded.alive() == [2, 2])
+            searches.more(20)
+            replicas_of(shards, 2)[0].suspend()  # as a machine that is gone without a word
+            searches.more(20)
+        assert not searches.wrong
 
 
 def test_a_shard_without_replicas_is_waited_for_and_named_when_none_comes(
