@@ -27,25 +27,26 @@ class ClusterBuilder:
 
     def __call__(self, table: PictureTable, partitions: int, width: int) -> str:
         """Build it, instead of one that is there; who did it, for people, empty for this process alone as ever."""
-        if table.fragments < 2 or width % BYTE:
+        files = table.fragments
+        if files < 2 or width % BYTE:
             return here(table, partitions, width)
         try:
             if find_spec("lance_ray") is None:
                 raise SamekindError("lance-ray is not installed")
             with connected(self.address):
-                workers = _spread(table, partitions)
+                workers = _spread(table, files, partitions)
         except Exception as error:  # of Ray, of lance-ray, of a node
             reason = first_line(error).partition(", /")[0]
             return here(table, partitions, width) or f"here, as the Ray cluster did not: {reason}"
         return f"by {workers} workers of a Ray cluster"
 
 
-def _spread(table: PictureTable, partitions: int) -> int:
+def _spread(table: PictureTable, files: int, partitions: int) -> int:
     """Have the index built; by how many workers."""
     import ray
 
     free = int(ray.available_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
-    workers = min(table.fragments, PARTS, free)
+    workers = min(files, PARTS, free)
     if workers < 2:
         raise SamekindError(f"it has {free} processors to spare")
     with _quiet():
