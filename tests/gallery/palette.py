@@ -1,8 +1,10 @@
 """A cheap retriever and cheap pictures, for tests of what the gallery does with them."""
 
 import hashlib
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -10,6 +12,9 @@ from PIL import Image
 from samekind.gallery.store import Gallery
 from samekind.images.decode import open_image
 from samekind.images.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    import pytest
 
 SIDE = 4
 
@@ -64,3 +69,21 @@ def places(gallery: Gallery) -> dict[str, set[tuple[str, str | None]]]:
         row["id"]: {(row["uri"], row["domain"]), *((copy["uri"], copy["domain"]) for copy in row["copies"])}
         for row in rows
     }
+
+
+class Prepared:
+    """Counts prepared pictures: `most` were in memory at once."""
+
+    def __init__(self, patch: "pytest.MonkeyPatch") -> None:
+        self.most = 0
+        alive: set[int] = set()
+        prepare = Preprocess.pixels
+
+        def counted(preprocess: Preprocess, image: Image.Image) -> np.ndarray:
+            pixels = prepare(preprocess, image)
+            alive.add(id(pixels))
+            weakref.finalize(pixels, alive.discard, id(pixels))
+            self.most = max(self.most, len(alive))
+            return pixels
+
+        patch.setattr(Preprocess, "pixels", counted)

@@ -1,7 +1,6 @@
 """Searches for many pictures answer each as a search for it alone does, whatever stops them in between."""
 
 import json
-import weakref
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from many import ask, filled, paint_sixty, smaller
-from palette import PaletteRetriever, paint
+from palette import PaletteRetriever, Prepared, paint
 from PIL import Image
 
 from samekind.gallery.batch import search_all
 from samekind.gallery.report import Progress
 from samekind.gallery.store import Gallery
-from samekind.images.preprocess import Preprocess
 from samekind.images.refs import ImageRef
 from samekind.reading import opening
 from samekind.reading.opening import Outcome, Threads
@@ -114,17 +112,7 @@ def test_pictures_are_listed_and_opened_no_faster_than_they_are_answered(
     gallery = filled(pictures, PaletteRetriever())
     for seed in range(60):
         paint(tmp_path / "asked" / f"{seed}.png", seed)
-    alive: set[int] = set()
-    most = ahead = 0
-    prepare = Preprocess.pixels
-
-    def counted(preprocess: Preprocess, image: Image.Image) -> np.ndarray:
-        nonlocal most
-        pixels = prepare(preprocess, image)
-        alive.add(id(pixels))
-        weakref.finalize(pixels, alive.discard, id(pixels))
-        most = max(most, len(alive))
-        return pixels
+    ahead = 0
 
     def watched(retriever: Any, refs: Iterable[ImageRef], known: Container[str]) -> Iterator[Outcome]:
         taken = 0
@@ -140,10 +128,10 @@ def test_pictures_are_listed_and_opened_no_faster_than_they_are_answered(
             ahead = max(ahead, taken - given_back)
             yield outcome
 
-    monkeypatch.setattr(Preprocess, "pixels", counted)
+    prepared = Prepared(monkeypatch)
     assert len(answers(gallery, tmp_path / "asked", reader=watched)) == 60
     assert ahead <= 2 + 1 + 1
-    assert most <= 4 + ahead + 1
+    assert prepared.most <= 4 + ahead + 1
 
 
 def test_progress_counts_what_is_written(pictures: Path, asked: Path) -> None:

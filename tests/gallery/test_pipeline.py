@@ -1,19 +1,16 @@
 """How indexing works: batches, bounded memory, progress, interrupts, and commits that leave few files."""
 
 import json
-import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
-from palette import PaletteRetriever, paint, places
-from PIL import Image
+from palette import PaletteRetriever, Prepared, paint, places
 
 from samekind.gallery import commit, ingest
 from samekind.gallery.report import Progress
 from samekind.gallery.store import Gallery
 from samekind.gallery.table import PictureTable, files
-from samekind.images.preprocess import Preprocess
 from samekind.reading import opening
 
 
@@ -60,25 +57,12 @@ def test_the_pixels_in_memory_do_not_grow_with_the_number_of_pictures(
     monkeypatch.setattr(ingest, "BATCH", 2)
     monkeypatch.setattr(ingest, "WAITING", 6)
     monkeypatch.setattr(opening, "LOOK_AHEAD", 4)
-    alive: set[int] = set()
-    most = 0
-
-    prepare = Preprocess.pixels
-
-    def counted(preprocess: Preprocess, image: Image.Image) -> np.ndarray:
-        nonlocal most
-        pixels = prepare(preprocess, image)
-        alive.add(id(pixels))
-        weakref.finalize(pixels, alive.discard, id(pixels))
-        most = max(most, len(alive))
-        return pixels
-
-    monkeypatch.setattr(Preprocess, "pixels", counted)
+    prepared = Prepared(monkeypatch)
     for seed in range(80):
         paint(tmp_path / "all" / f"domain{seed % 9}" / f"{seed}.png", seed)
     gallery = Gallery.open(tmp_path / "g", PaletteRetriever(), create=True)
     assert gallery.add(tmp_path / "all", domain_from_folder=True, workers=workers).rows == 80
-    assert most <= 4 + workers + 6 + 3  # look-ahead, those that wait for others of their domain, those in hand
+    assert prepared.most <= 4 + workers + 6 + 3  # look-ahead, those that wait for others of their domain, those in hand
 
 
 def test_progress_counts_as_done_only_what_is_committed(
