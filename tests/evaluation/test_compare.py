@@ -179,7 +179,7 @@ def test_without_a_table_of_queries_there_are_figures_and_a_word_about_it(tmp_pa
     files = [two_pairs(TEN).write(tmp_path), two_pairs(TEN, name="other").write(tmp_path, queries=False)]
     found = compare(files)
     assert found.differences == ()
-    assert "No significance for other: other.queries.parquet is not there." in found.notes
+    assert "No test over queries for other: other.queries.parquet is not there." in found.notes
 
 
 def test_other_queries_in_the_table_are_refused(tmp_path: Path) -> None:

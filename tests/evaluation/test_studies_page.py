@@ -117,7 +117,10 @@ def test_a_comparison_has_figures_and_says_why_there_is_no_test(tmp_path: Path) 
     assert found.labels == ("mini", "tpsnet (3 seeds)", "tpsnet, fused (3 seeds)")
     assert not found.differences
     notes = " ".join(found.notes)
-    assert "No significance for tpsnet (3 seeds): it is a study over seeds, which keeps no queries." in notes
+    assert (
+        "No test over queries for tpsnet (3 seeds); tpsnet, fused (3 seeds): a study over seeds keeps no queries."
+        in notes
+    )
     assert "standard deviation over seeds" in notes
     told = found.to_json()["methods"]
     assert [each.get("seeds") for each in told] == [None, [0, 1, 2], [0, 1, 2]]

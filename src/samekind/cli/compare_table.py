@@ -6,13 +6,24 @@ from rich.text import Text
 from samekind.cli.drawing import drawn, literal, table
 from samekind.evaluation.reports.compare import Comparison
 from samekind.evaluation.reports.published import Published
-from samekind.evaluation.reports.table import MARK, about, how_tested, sources_told, title
+from samekind.evaluation.reports.table import (
+    MARK,
+    SEED_COLUMNS,
+    about,
+    how_tested,
+    how_tested_by_seed,
+    seed_cells,
+    seed_title,
+    sources_told,
+    title,
+)
 
 
 def text(comparison: Comparison) -> str:
     """The whole comparison for people; names in it may be hostile and are shown as they are, control signs escaped."""
     first = comparison.first
     tables = [_table(comparison, metric, group) for group in first.groups for metric in first.headline]
+    tables += [_seed_table(comparison)] if comparison.by_seed else []
     below = (literal(line) for line in _below(comparison))
     return drawn(literal(title(comparison), "bold"), literal(about(comparison)), *tables, *below)
 
@@ -82,8 +93,20 @@ def _cells(comparison: Comparison, metric: str, pair: int | None, group: str, va
     return cells
 
 
+def _seed_table(comparison: Comparison) -> Table:
+    """How far each study is from the first, seed by seed."""
+    found = table(seed_title(comparison))
+    for n, name in enumerate(SEED_COLUMNS):
+        found.add_column(name, justify="left" if n < 2 else "right")
+    for n, each in enumerate(comparison.by_seed):
+        last = n + 1 == len(comparison.by_seed) or comparison.by_seed[n + 1].metric != each.metric
+        found.add_row(*map(literal, seed_cells(each)), end_section=last)
+    return found
+
+
 def _below(comparison: Comparison) -> list[str]:
     lines = [how_tested(comparison)] if comparison.differences else []
+    lines += [how_tested_by_seed(comparison)] if comparison.by_seed else []
     return [*lines, *sources_told(comparison), *comparison.notes]
 
 

@@ -11,6 +11,7 @@ from samekind.evaluation.report import check_seed
 from samekind.evaluation.reports.differences import LEVEL, Difference, differences, holm_corrected
 from samekind.evaluation.reports.files import Result, read_result, readings
 from samekind.evaluation.reports.published import Published, left_out, published
+from samekind.evaluation.reports.seed_differences import SeedDifference, seed_differences
 
 SCHEMA = 1
 
@@ -19,13 +20,14 @@ SCHEMA = 1
 class Comparison:
     """Results about the same question. `labels` are what their rows are called; the first is the one compared with.
 
-    differences: of every other one to the first, empty where a table of queries is missing. notes: what a reader of the
-    figures has to know.
+    differences: of every other one to the first, empty where a table of queries is missing. by_seed: of every other
+    study to the first, empty where that is none. notes: what a reader of the figures has to know.
     """
 
     results: tuple[Result, ...]
     labels: tuple[str, ...]
     differences: tuple[Difference, ...] = ()
+    by_seed: tuple[SeedDifference, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -67,6 +69,7 @@ class Comparison:
             "reference": self.labels[0],
             "level": LEVEL,
             "differences": [each.to_json() for each in self.differences],
+            "differences_by_seed": [each.to_json() for each in self.by_seed],
             "published": [
                 {"method": each.method, "backbone": each.backbone, "source": each.source, "over": each.over}
                 | {"gallery": each.gallery, "mean": dict(each.mean), "pairs": _single(each)}
@@ -110,7 +113,8 @@ def _over_seeds(result: Result) -> dict[str, Any]:
 def compare(files: Sequence[str | Path], *, seed: int = 0) -> Comparison:
     """Read result files and put them side by side.
 
-    Differences are those to the first file, tested over the same queries (see `differences`). Raises UsageError for no
+    Differences are those to the first file, tested over the same queries (see `differences`), and of studies over the
+    same seeds (see `seed_differences`). Raises UsageError for no
     file, for a file that is no result, for a seed below 0, and for results about different data, protocols, profiles,
     splits or pairs.
     """
@@ -128,7 +132,8 @@ def compare(files: Sequence[str | Path], *, seed: int = 0) -> Comparison:
         if results[0].queries and other.queries:
             found += differences(results[0], other, label, seed=seed)
     corrected = tuple(holm_corrected(found)) if found else ()
-    return Comparison(results, names, corrected, tuple(_notes(results, names)))
+    by_seed = seed_differences(results[0], results[1:], names[1:])
+    return Comparison(results, names, corrected, by_seed, tuple(_notes(results, names)))
 
 
 def refuse_unequal(first: Result, other: Result) -> None:
@@ -216,9 +221,12 @@ def seeds_told(result: Result) -> str:
 
 def _notes(results: Sequence[Result], names: Sequence[str]) -> list[str]:
     told = []
-    for label, each in zip(names, results, strict=True):
-        if each.lacking and len(results) > 1:
-            told.append(f"No significance for {label}: {each.lacking}.")
+    both = list(zip(names, results, strict=True))
+    for lacking in dict.fromkeys(each.lacking for each in results if each.lacking and len(results) > 1):
+        whose = [label for label, each in both if each.lacking == lacking]
+        among = f" for {'; '.join(whose)}" if len(whose) < len(results) else ""
+        told.append(f"No test over queries{among}: {lacking}.")
+    for label, each in both:
         if (each.facts.get("options") or {}).get("with_domains"):
             told.append(f"{label} was told each picture's domain, also the query's.")
     if any(each.mean_sd(metric) is not None for each in results for metric in each.headline):

@@ -138,7 +138,7 @@ def read_result(file: str | Path, *, queries: bool = True) -> Result:
     if not queries:
         return found
     if found.seeds:
-        return replace(found, lacking="it is a study over seeds, which keeps no queries")
+        return replace(found, lacking="a study over seeds keeps no queries")
     table = path.with_suffix(QUERIES)
     if not table.exists():
         return replace(found, lacking=f"{table.name} is not there")

@@ -11,10 +11,14 @@ from samekind.evaluation.reports.plots import Plot
 from samekind.evaluation.reports.style import HEAD, STYLE
 from samekind.evaluation.reports.table import (
     READING,
+    SEED_COLUMNS,
     MetricTable,
     about,
     difference_cells,
     how_tested,
+    how_tested_by_seed,
+    seed_cells,
+    seed_title,
     sources_told,
     tables,
     title,
@@ -92,6 +96,8 @@ def _figures(comparison: Comparison) -> str:
             *(_difference_table(comparison, metric) for metric in comparison.tested),
             "</details>",
         ]
+    if comparison.by_seed:
+        parts += [f"<p>{text(how_tested_by_seed(comparison))}</p>", _seed_table(comparison)]
     lines = sources_told(comparison)
     if lines:
         items = "".join(f"<li>{text(line)}</li>" for line in lines[1:])
@@ -124,6 +130,16 @@ def _difference_table(comparison: Comparison, metric: str) -> str:
         cells = f'<td class="text">{text(pair)}</td>' + "".join(f"<td>{text(cell)}</td>" for cell in numbers)
         rows.append(f'<tr><th scope="row">{text(label)}</th>{cells}</tr>')
     return _wide(f"Differences in {metric}", header, rows)
+
+
+def _seed_table(comparison: Comparison) -> str:
+    header = "".join(f'<th scope="col">{name}</th>' for name in SEED_COLUMNS)
+    rows = []
+    for each in comparison.by_seed:
+        label, metric, *numbers = seed_cells(each)
+        cells = f'<td class="text">{text(metric)}</td>' + "".join(f"<td>{text(cell)}</td>" for cell in numbers)
+        rows.append(f'<tr><th scope="row">{text(label)}</th>{cells}</tr>')
+    return _wide(seed_title(comparison), header, rows)
 
 
 def _wide(caption: str, header: str, rows: Sequence[str], kind: str = "wide") -> str:

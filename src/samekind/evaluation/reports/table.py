@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from samekind.evaluation.reports.compare import Comparison
 from samekind.evaluation.reports.differences import ALPHA, Difference, p_text
 from samekind.evaluation.reports.files import Result
+from samekind.evaluation.reports.seed_differences import SeedDifference
 
 MARK = "*"
+SEED_COLUMNS = ("method", "metric", "difference", "above 0", "p", "p, corrected")
 READING = (
     "Figures lie between 0 and 1, higher is better. P@k: the share of the first k hits that show the query's class. "
     "mAP: the mean over queries of the average precision, which also counts how early the right pictures come. A pair "
@@ -89,7 +91,7 @@ def markdown(comparison: Comparison) -> str:
     parts = [f"# {cell(title(comparison))}", "", cell(about(comparison)), "", READING, ""]
     for each in tables(comparison):
         parts += [f"## {cell(each.title)}", "", metric_markdown(each), ""]
-    parts += [*_differences(comparison), *sources(comparison)]
+    parts += [*_differences(comparison), *_seed_differences(comparison), *sources(comparison)]
     if comparison.notes:
         parts += ["## Notes", "", *(f"- {cell(note)}" for note in comparison.notes), ""]
     return "\n".join(parts).rstrip("\n") + "\n"
@@ -143,6 +145,40 @@ def difference_cells(comparison: Comparison, each: Difference) -> tuple[str, ...
     pair = over if each.pair is None else comparison.first.pairs[each.pair].title
     interval = f"[{each.low:+.4f}, {each.high:+.4f}]"
     return each.label, pair, f"{each.value:+.4f}{_mark(each)}", interval, p_text(each.p), p_text(each.corrected)
+
+
+def _seed_differences(comparison: Comparison) -> list[str]:
+    """Every difference between studies over seeds."""
+    if not comparison.by_seed:
+        return []
+    parts = [f"## {cell(seed_title(comparison))}", "", cell(how_tested_by_seed(comparison)), ""]
+    parts += [f"| {' | '.join(SEED_COLUMNS)} |", "| --- | --- | ---: | ---: | ---: | ---: |"]
+    parts += [f"| {' | '.join(map(cell, seed_cells(each)))} |" for each in comparison.by_seed]
+    return [*parts, ""]
+
+
+def seed_title(comparison: Comparison) -> str:
+    """What the differences over seeds are."""
+    return f"Differences to {comparison.labels[0]}, seed by seed"
+
+
+def seed_cells(each: SeedDifference) -> tuple[str, ...]:
+    """What `SEED_COLUMNS` name."""
+    mark = MARK if each.significant else ""
+    count = f"{each.higher} of {len(each.seeds)}"
+    spread = f"{each.mean:+.4f} ±{each.sd:.4f}"
+    return each.label, each.metric, f"{spread}{mark}", count, p_text(each.p), p_text(each.corrected)
+
+
+def how_tested_by_seed(comparison: Comparison) -> str:
+    """What the differences over seeds are, and what their p says."""
+    fewest = min(len(each.seeds) for each in comparison.by_seed)
+    return (
+        "The mean over pairs, one training beside the other with the same seed: mean and standard deviation of the "
+        "differences, and how many seeds it is above 0 with. Fisher's randomisation swaps the two at random, seed by "
+        f"seed: p says whether other trainings would agree, not whether other queries would. With {fewest} seeds it "
+        f"cannot fall below {p_text(2 / 2**fewest)}. {MARK}: corrected p (Holm, for each metric) below {ALPHA:g}."
+    )
 
 
 def how_tested(comparison: Comparison) -> str:
