@@ -135,6 +135,19 @@ def test_shares_are_the_softmax_of_cosines_to_the_prototypes() -> None:
     torch.testing.assert_close(shares, (cosines / 0.5).softmax(1))
 
 
+def test_both_readings_say_half_of_the_shares() -> None:
+    features, pixels = pictures()
+    method = made(moved=False)
+    method.prototypes.copy_(torch.eye(3, 12))
+    with torch.no_grad():  # I_f lies all but at the first prototype, I' at the second
+        method.to_fused.bias.copy_(1e4 * torch.eye(12)[0])
+        method.to_synergy.bias.copy_(1e4 * torch.eye(12)[1])
+    shares = method.read(features, method.phases(pixels), torch.zeros(4, dtype=torch.long)).shares
+    near, far = torch.tensor([1 / method.settings.temperature, 0.0, 0.0]).softmax(0)[:2]
+    expected = torch.stack([(near + far) / 2, (near + far) / 2, far]).expand(4, 3)
+    torch.testing.assert_close(shares, expected, atol=1e-3, rtol=0)
+
+
 def test_a_text_that_is_a_prompt_has_its_class() -> None:
     method = made(scale=50.0)
     shares = method.texts(method.consensus())[:, 12:]

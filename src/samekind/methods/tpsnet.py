@@ -68,8 +68,8 @@ class TPSNetConfig:
 class Read(NamedTuple):
     """What is made of pictures: the backbone's vector less its domain's mean, I_f and I' (not normalised), shares.
 
-    I_f is fused with the phase, I' asked of it by the text prior. The shares of the classes are a softmax of the
-    cosines of I' to the prototypes.
+    I_f is fused with the phase, I' asked of it by the text prior. The shares of the classes are those that each of the
+    two says, a softmax of its cosines to the prototypes, half and half.
     """
 
     placed: Float[Tensor, "b e"]
@@ -172,8 +172,9 @@ class TPSNet(Method):
         sequence = self.fusion(features.tokens.float(), phase)
         placed = self.places(pooled, domains)
         answers = self.reading(self.queries(pooled, domains), sequence).mean(1)
-        synergy = placed + self.to_synergy(answers)
-        return Read(placed, placed + self.to_fused(sequence.mean(1)), synergy, self.logits(synergy).softmax(1))
+        fused, synergy = placed + self.to_fused(sequence.mean(1)), placed + self.to_synergy(answers)
+        shares = (self.logits(fused).softmax(1) + self.logits(synergy).softmax(1)) / 2
+        return Read(placed, fused, synergy, shares)
 
     def logits(self, vectors: Float[Tensor, "b e"]) -> Float[Tensor, "b c"]:
         """Cosines to the prototypes, over the temperature."""
