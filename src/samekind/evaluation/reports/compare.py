@@ -114,9 +114,8 @@ def compare(files: Sequence[str | Path], *, seed: int = 0) -> Comparison:
     """Read result files and put them side by side.
 
     Differences are those to the first file, tested over the same queries (see `differences`), and of studies over the
-    same seeds (see `seed_differences`). Raises UsageError for no
-    file, for a file that is no result, for a seed below 0, and for results about different data, protocols, profiles,
-    splits or pairs.
+    same seeds (see `seed_differences`). Raises UsageError for no file, for a file that is no result, for a seed below
+    0, and for results about different data, protocols, profiles, splits or pairs.
     """
     check_seed(seed)
     if not files:

@@ -93,13 +93,13 @@ def _of_metric(first: Result, other: Result, label: str, metric: str, seed: int)
     )
     found = []
     for n, one in enumerate(paired):
-        p = _p(one.gain, seed)
+        p = p_by_swaps(one.gain, seed)
         value = figure((one.gain, one.weights))
         found.append(Difference(label, metric, n, groups[n], value, *each[n][metric], p, p))
     for group in first.groups:
         members = [one for one, name in zip(paired, groups, strict=True) if name == group]
         gain = summed([(one.queries, one.gain, one.weights) for one in members])
-        p = _p(gain, seed)
+        p = p_by_swaps(gain, seed)
         value = float(gain.mean())
         found.append(Difference(label, metric, None, group, value, *over[group][metric], p, p))
     return found
@@ -137,7 +137,8 @@ def summed(
     return np.bincount(at, weighted, len(asked)) * len(asked)
 
 
-def _p(gain: Float64[np.ndarray, " q"], seed: int) -> float:
+def p_by_swaps(gain: Float64[np.ndarray, " q"], seed: int = 0) -> float:
+    """p of Fisher's randomisation for these differences; what tests is imported late."""
     from samekind.evaluation.significance import fisher_randomisation
 
     return fisher_randomisation(gain, np.zeros_like(gain), seed=seed)

@@ -121,25 +121,23 @@ def _breakable(name: str) -> str:
 
 
 def _difference_table(comparison: Comparison, metric: str) -> str:
-    found = [each for each in comparison.differences if each.metric == metric]
+    found = [difference_cells(comparison, each) for each in comparison.differences if each.metric == metric]
     names = ("method", "pair", "difference", "95 % interval", "p", "p, corrected")
-    header = "".join(f'<th scope="col">{name}</th>' for name in names)
-    rows = []
-    for each in found:
-        label, pair, *numbers = difference_cells(comparison, each)
-        cells = f'<td class="text">{text(pair)}</td>' + "".join(f"<td>{text(cell)}</td>" for cell in numbers)
-        rows.append(f'<tr><th scope="row">{text(label)}</th>{cells}</tr>')
-    return _wide(f"Differences in {metric}", header, rows)
+    return _listed(f"Differences in {metric}", names, found)
 
 
 def _seed_table(comparison: Comparison) -> str:
-    header = "".join(f'<th scope="col">{name}</th>' for name in SEED_COLUMNS)
+    return _listed(seed_title(comparison), SEED_COLUMNS, [seed_cells(each) for each in comparison.by_seed])
+
+
+def _listed(caption: str, names: Sequence[str], found: Sequence[Sequence[str]]) -> str:
+    """A table whose rows begin with a method and what its numbers are about."""
+    header = "".join(f'<th scope="col">{name}</th>' for name in names)
     rows = []
-    for each in comparison.by_seed:
-        label, metric, *numbers = seed_cells(each)
-        cells = f'<td class="text">{text(metric)}</td>' + "".join(f"<td>{text(cell)}</td>" for cell in numbers)
+    for label, what, *numbers in found:
+        cells = f'<td class="text">{text(what)}</td>' + "".join(f"<td>{text(cell)}</td>" for cell in numbers)
         rows.append(f'<tr><th scope="row">{text(label)}</th>{cells}</tr>')
-    return _wide(seed_title(comparison), header, rows)
+    return _wide(caption, header, rows)
 
 
 def _wide(caption: str, header: str, rows: Sequence[str], kind: str = "wide") -> str:

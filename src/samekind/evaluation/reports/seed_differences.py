@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from samekind.errors import UsageError
-from samekind.evaluation.reports.differences import ALPHA
+from samekind.evaluation.reports.differences import ALPHA, p_by_swaps
 from samekind.evaluation.reports.files import Result
 
 FEWEST = 2  # seeds that both must have
@@ -87,14 +87,12 @@ def seed_differences(first: Result, others: Sequence[Result], labels: Sequence[s
 
 
 def _difference(first: Result, other: Result, label: str, metric: str) -> SeedDifference | None:
-    from samekind.evaluation.significance import fisher_randomisation
-
     mine, its = _by_seed(first, metric), _by_seed(other, metric)
     shared = [seed for seed in mine if seed in its]
     if len(shared) < FEWEST:
         return None
     values = np.array([its[seed] - mine[seed] for seed in shared])
-    p = fisher_randomisation(values, np.zeros_like(values))
+    p = p_by_swaps(values)
     return SeedDifference(label, metric, tuple(shared), tuple(values.tolist()), p, p)
 
 
@@ -115,5 +113,5 @@ def _by_seed(result: Result, metric: str) -> dict[int, float]:
 def _holm_corrected(family: Sequence[SeedDifference]) -> list[SeedDifference]:
     from samekind.evaluation.significance import holm
 
-    corrected = holm([each.p for each in family]) if family else ()
+    corrected = holm([each.p for each in family])
     return [replace(each, corrected=float(value)) for each, value in zip(family, corrected, strict=True)]
